@@ -1,0 +1,141 @@
+/* JSON output: see json.h. */
+#include "base/json.h"
+
+#include "base/utf8.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+void json_init(struct json *j, struct buf *out)
+{
+	*j = (struct json){.out = out};
+}
+
+static void begin_value(struct json *j)
+{
+	if (j->after_key) {
+		j->after_key = false;
+		return;
+	}
+	if (j->has_item >> j->depth & 1)
+		buf_add_char(j->out, ',');
+	j->has_item |= 1u << j->depth;
+}
+
+static void open_level(struct json *j, char bracket)
+{
+	begin_value(j);
+	buf_add_char(j->out, bracket);
+	j->depth = j->depth < 31 ? j->depth + 1 : 31;
+	j->has_item &= ~(1u << j->depth);
+}
+
+static void close_level(struct json *j, char bracket)
+{
+	buf_add_char(j->out, bracket);
+	j->depth = j->depth > 0 ? j->depth - 1 : 0;
+}
+
+void json_object(struct json *j)
+{
+	open_level(j, '{');
+}
+
+void json_object_end(struct json *j)
+{
+	close_level(j, '}');
+}
+
+void json_array(struct json *j)
+{
+	open_level(j, '[');
+}
+
+void json_array_end(struct json *j)
+{
+	close_level(j, ']');
+}
+
+static void add_escaped(struct buf *out, struct span s)
+{
+	size_t at = 0;
+	while (at < s.size) {
+		unsigned char c = (unsigned char)s.data[at];
+		uint32_t code_point;
+		size_t n = utf8_decode(s, at, &code_point);
+		if (n == 0) {
+			buf_addf(out, "\\udc%02x", c);
+			at++;
+		} else if (c == '"' || c == '\\') {
+			buf_add_char(out, '\\');
+			buf_add_char(out, (char)c);
+			at++;
+		} else if (c == '\n') {
+			buf_add_string(out, "\\n");
+			at++;
+		} else if (c == '\t') {
+			buf_add_string(out, "\\t");
+			at++;
+		} else if (c < 0x20 || c == 0x7f) {
+			buf_addf(out, "\\u%04x", c);
+			at++;
+		} else {
+			buf_add(out, s.data + at, n);
+			at += n;
+		}
+	}
+}
+
+void json_span(struct json *j, struct span s)
+{
+	begin_value(j);
+	buf_add_char(j->out, '"');
+	add_escaped(j->out, s);
+	buf_add_char(j->out, '"');
+}
+
+void json_string(struct json *j, const char *s)
+{
+	json_span(j, span_of(s));
+}
+
+void json_key(struct json *j, const char *key)
+{
+	json_string(j, key);
+	buf_add_char(j->out, ':');
+	j->after_key = true;
+}
+
+void json_uint(struct json *j, uint64_t value)
+{
+	begin_value(j);
+	buf_addf(j->out, "%" PRIu64, value);
+}
+
+void json_int(struct json *j, int64_t value)
+{
+	begin_value(j);
+	buf_addf(j->out, "%" PRId64, value);
+}
+
+void json_float(struct json *j, double value)
+{
+	if (!isfinite(value)) {
+		json_null(j);
+		return;
+	}
+	begin_value(j);
+	buf_addf(j->out, "%.7g", value);
+}
+
+void json_bool(struct json *j, bool value)
+{
+	begin_value(j);
+	buf_add_string(j->out, value ? "true" : "false");
+}
+
+void json_null(struct json *j)
+{
+	begin_value(j);
+	buf_add_string(j->out, "null");
+}

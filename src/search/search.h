@@ -1,0 +1,58 @@
+/* Search: a query -> ranked chunks of the index. Reads one snapshot of the store, keeps no state of its own but scratch memory.
+ *
+ * Keyword score: BM25 over chunks. Vector score: cosine in one vector space. Fusion: w * bm25 / max + (1 - w) * (cosine - min) /
+ * (max - min) over all eligible chunks (docs/ranking.md). Results are exact, not approximate, up to a million chunks; beyond,
+ * vector candidates come from a two-stage scan. Equal scores are ordered by the document's clean hash and the chunk's ordinal,
+ * which do not depend on the order of indexing, so that a rebuilt store ranks alike. */
+#ifndef CORPUSFS_SEARCH_SEARCH_H
+#define CORPUSFS_SEARCH_SEARCH_H
+
+#include "base/span.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum search_mode { SEARCH_HYBRID, SEARCH_KEYWORD, SEARCH_VECTOR };
+
+struct search_request {
+	enum search_mode mode;
+	struct span text;	  /* UTF-8 */
+	const float *vector;	  /* dims of the space, unit length; NULL when there is none: hybrid falls back to keyword */
+	struct store_space space; /* of that vector */
+	float keyword_weight;	  /* w above */
+	uint32_t limit;		  /* hits wanted, 1..LIMIT_RESULTS */
+	uint32_t per_document;	  /* at most so many chunks of one document, 0 for no bound */
+	double min_score;	  /* hits below are left out; -INFINITY for none */
+	/* NULL, or says whether a document may appear at all (filters, permissions). Called at most once a document and search, in
+	 * increasing id; filters apply before ranking: min, max and document frequencies of the fusion are those of what is
+	 * eligible, except BM25's own document frequencies, which are the corpus's. */
+	bool (*eligible)(void *context, uint32_t doc);
+	void *context;
+};
+
+struct search_hit {
+	uint32_t doc, chunk; /* chunk: ordinal in its document, from 0 */
+	float score, bm25, cosine; /* cosine NaN where no vector took part */
+};
+
+struct search_results {
+	struct search_hit *hits;
+	uint32_t count;
+	uint64_t generation;
+	uint32_t eligible_chunks, scored_by_keyword, scored_by_vector; /* for .explain.json */
+	float bm25_max, cosine_min, cosine_max;
+	bool vectors_missing; /* a vector was wanted and some eligible chunk has none: degraded */
+	char terms[2048];     /* the query's terms as searched, separated by blanks, cut */
+};
+
+/* Scratch memory; one a thread that searches (about 8 bytes a chunk). */
+struct searcher;
+int searcher_new(struct searcher **ret);
+void searcher_free(struct searcher *s);
+
+/* Returns 0 with *ret that the caller releases, -EINVAL (a request without text and vector), -ENOMEM, -EIO. */
+int search_run(struct searcher *s, struct store_read *r, const struct search_request *request, struct search_results *ret);
+void search_results_release(struct search_results *results);
+
+#endif

@@ -1,0 +1,47 @@
+/* The source: a folder of documents, read and never written. Everything is reached under a descriptor of the root taken once, with
+ * openat2(RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS), so that no symlink or ".." leads out of it. Thread-safe but for open and close.
+ * Paths are relative to the root, without a leading slash; "" is the root itself. */
+#ifndef CORPUSFS_SOURCE_SOURCE_H
+#define CORPUSFS_SOURCE_SOURCE_H
+
+#include "base/err.h"
+#include "base/span.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+struct source;
+
+int source_open(const char *directory, struct source **ret, struct err *err);
+void source_close(struct source *s);
+const char *source_path(const struct source *s); /* absolute, symlinks resolved */
+
+/* lstat of one path. 0 or -errno. */
+int source_stat(struct source *s, const char *path, struct stat *ret);
+/* Opens a regular file for reading, never blocking on a FIFO or device (-EINVAL for anything but a regular file or folder). */
+int source_open_file(struct source *s, const char *path, int *ret_fd);
+int source_read_link(struct source *s, const char *path, char *target, size_t size);
+
+/* One folder's entries in the order of the file system, "." and ".." left out. `type` as d_type (DT_UNKNOWN is resolved). A mountpoint of
+ * our own inside the source is left out (source_exclude_device). */
+int source_list(struct source *s, const char *path, int (*each)(void *context, const char *name, unsigned char type, uint64_t ino),
+		void *context);
+/* Never enter or list this device: the mount's own. */
+void source_exclude_device(struct source *s, dev_t device);
+
+/* Walks all regular files below `path`, folders first in byte order of their names, so that two walks of one tree agree. Symlinks are
+ * not followed. `each` gets the file's lstat; non-zero ends the walk and is returned. An unreadable folder calls `failed` and goes on. */
+int source_walk(struct source *s, const char *path, int (*each)(void *context, const char *path, const struct stat *st),
+		void (*failed)(void *context, const char *path, int error), void *context);
+
+/* Reads a whole file of at most `limit` bytes through a stable stamp: stat, read, stat. *ret_st is the stat the bytes belong to. Returns 0
+ * with malloc'ed bytes, -EFBIG over the limit, -EBUSY when it kept changing (three tries), or the error of open or read. */
+int source_read_stable(struct source *s, const char *path, size_t limit, char **ret_data, size_t *ret_size, struct stat *ret_st);
+
+/* Change notification by inotify, best effort: `changed` gets a path (file or folder), or "" when events were lost and everything must be
+ * looked at again. Called on the watcher's own thread. */
+int source_watch_start(struct source *s, void (*changed)(void *context, const char *path), void *context, struct err *err);
+void source_watch_stop(struct source *s);
+
+#endif
