@@ -62,7 +62,7 @@ static enum exit_code watch_mount(const char *mountpoint)
 		r = out_read_file(path, &text);
 		if (r == 0)
 			r = report_read_progress(buf_span(&text), &now);
-		if (r < 0 || now.complete)
+		if (r < 0 || now.complete || !now.indexes)
 			break;
 		stop = progress_update(&progress, &now.progress);
 		(void)usleep(250000);
@@ -73,9 +73,11 @@ static enum exit_code watch_mount(const char *mountpoint)
 		out_error("%s: %s", path, strerror(-r));
 	else if (stop)
 		out_error("interrupted; the mount at %s goes on", mountpoint);
+	else if (!now.complete)
+		out_error("%s: the mount there owns the store and was told not to index; unmount it first", mountpoint);
 	else
-		(void)printf("the mount at %s has indexed %llu files\n", mountpoint, (unsigned long long)now.progress.files_done);
-	return r < 0 || stop ? EXIT_ERROR : EXIT_FINE;
+		(void)printf("the mount at %s has indexed everything: %llu files\n", mountpoint, (unsigned long long)now.files);
+	return r == 0 && now.complete ? EXIT_FINE : EXIT_ERROR;
 }
 
 enum exit_code cmd_index(const struct config *config)

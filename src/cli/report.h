@@ -14,7 +14,9 @@ void report_print(FILE *out, struct span json);
 struct report_progress {
 	struct corpus_progress progress;
 	char current[256]; /* what progress.current points to */
+	bool indexes;	   /* the mount does work in the background */
 	bool complete;	   /* nothing is left to do */
+	uint64_t files;	   /* known to the store */
 	long pid;	   /* of the process that has the mount, 0: unknown */
 };
 /* 0, or -EBADMSG for what is no status. */
