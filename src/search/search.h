@@ -13,6 +13,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Seed of the rotation behind the sign bits in the store; changing it needs a new vector space. */
+#define SEARCH_BITS_SEED UINT64_C(0x636f72707573)
+
 enum search_mode { SEARCH_HYBRID, SEARCH_KEYWORD, SEARCH_VECTOR };
 
 struct search_request {
