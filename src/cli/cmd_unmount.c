@@ -82,6 +82,19 @@ static int take_away(const char *mountpoint)
 	return run_fusermount(mountpoint, true) == 0 ? -EBUSY : -EPERM;
 }
 
+/* A number from another pid namespace could be anybody's here, so the name has to be ours too. -1 when there is nothing to wait for. */
+static int open_process(long pid)
+{
+	char path[64], name[32] = "";
+	(void)snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
+	FILE *comm = pid > 0 ? fopen(path, "re") : NULL;
+	if (!comm)
+		return -1;
+	bool ours = fgets(name, sizeof(name), comm) && strcmp(name, "corpusfs\n") == 0;
+	(void)fclose(comm);
+	return ours ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
+}
+
 static void wait_for_end(int process)
 {
 	struct pollfd end = {.fd = process, .events = POLLIN};
@@ -104,7 +117,7 @@ enum exit_code cmd_unmount(const struct config *config)
 		return EXIT_ERROR;
 	}
 	long pid = ask_pid(path);
-	int process = pid > 0 ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
+	int process = open_process(pid);
 	r = take_away(path);
 	if (r == 0)
 		wait_for_end(process);
