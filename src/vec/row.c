@@ -12,17 +12,26 @@ static uint32_t float_bits(float x)
 	return bits;
 }
 
-/* max|x| / 127, or 0 when there is no usable scale: a zero vector, one with a NaN or infinity, one so small that the scale is 0.
- * Without their sign, floats are ordered as their bits are, NaN and infinity last (IEEE 754 binary32). */
+/* The largest |x|, as bits: without their sign, floats are ordered as their bits are, NaN and infinity last (IEEE 754 binary32). */
+static int32_t largest_magnitude(const float *x, size_t dims)
+{
+	int32_t largest[16] = {0};
+	for (size_t d = 0; d < dims; d += 16)
+		for (size_t i = 0; i < 16; i++) {
+			int32_t magnitude = (int32_t)(float_bits(x[d + i]) & 0x7fffffff);
+			largest[i] = magnitude > largest[i] ? magnitude : largest[i];
+		}
+	for (size_t i = 1; i < 16; i++)
+		largest[0] = largest[i] > largest[0] ? largest[i] : largest[0];
+	return largest[0];
+}
+
+/* max|x| / 127, or 0 when there is no usable scale: a zero vector, one with a NaN or infinity, one so small that the scale is 0. */
 static float int8_scale(const float *x, size_t dims)
 {
-	enum { INFINITE = 0x7f800000 };
-	uint32_t largest = 0;
-	for (size_t d = 0; d < dims; d++) {
-		uint32_t magnitude = float_bits(x[d]) & 0x7fffffff;
-		largest = magnitude > largest ? magnitude : largest;
-	}
-	if (largest >= INFINITE)
+	const int32_t infinite = 0x7f800000;
+	int32_t largest = largest_magnitude(x, dims);
+	if (largest >= infinite)
 		return 0;
 	float max;
 	memcpy(&max, &largest, sizeof(max));
