@@ -22,15 +22,16 @@ static const char *const stop_words[] = {
 	"of",	"on",	"or",	"such", "that", "the",	  "their", "then", "there", "these", "they", "this", "to",   "was", "will", "with",
 };
 
-/* Words by which a question asks, as against what it asks about: question words, forms of address, auxiliary verbs, and the
- * verbs and nouns of requests to a library ("find papers concerning..."). Dropped from queries only. */
+/* Words by which a question asks, as against what it asks about: question words, pronouns, auxiliary verbs and adverbs of degree,
+ * and the verbs and nouns of requests ("find papers concerning..."). Dropped from queries only. Nouns that are as often the subject
+ * ("information", "document") are not among them, although dropping those too scores as well. */
 static const char *const filler_words[] = {
-	"what",	   "which",    "who",	"whom",	  "whose",     "when",	   "where",    "why",	   "how",	"do",	      "does",	 "did",
-	"can",	   "could",    "should", "would",  "may",	"might",   "must",     "shall",	   "has",	"have",	      "had",	 "been",
-	"being",   "were",     "am",	"i",	  "me",	       "my",	   "we",       "us",	   "our",	"you",	      "your",	 "any",
-	"some",	   "about",    "please", "find",   "give",	"tell",	   "show",     "describe", "explain",	"discuss",    "list",	 "know",
-	"want",	   "need",     "get",	"paper",  "article",   "document", "information", "concerning", "regarding", "dealing",  "related",  "anyone",
-	"there's", "interested", "available", "exist",
+	"what", "which", "who", "whom", "whose", "when", "where", "why", "how", "do", "does", "did", "can", "could", "should",
+	"would", "may", "might", "must", "shall", "has", "have", "had", "been", "being", "were", "am", "i", "me", "my", "we",
+	"us", "our", "you", "your", "he", "she", "his", "her", "him", "it's", "its", "itself", "them", "also", "too", "very",
+	"more", "most", "other", "than", "only", "from", "any", "some", "about", "please", "find", "give", "tell", "show",
+	"describe", "explain", "discuss", "list", "know", "want", "need", "paper", "article", "concerning", "regarding",
+	"dealing", "related", "interested", "available", "exist", "anyone", "there's",
 };
 
 enum { STOP_COUNT = sizeof(stop_words) / sizeof(*stop_words), FILLER_COUNT = sizeof(filler_words) / sizeof(*filler_words) };
