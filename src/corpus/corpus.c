@@ -57,7 +57,7 @@ static int default_store(const char *source, char *path, size_t size)
 	char hex[HASH_HEX_SIZE];
 	struct hash h = hash_bytes(span_of(real));
 	hash_hex(&h, hex);
-	struct span name = corpus_base_name(real);
+	struct span name = path_base_name(real);
 	int n;
 	if (cache && cache[0] == '/')
 		n = snprintf(path, size, "%s/corpusfs/%.40s-%.16s", cache, name.data, hex);

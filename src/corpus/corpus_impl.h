@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/path.h"
 #include "chunk/chunk.h"
 #include "corpusfs.h"
 #include "embed/embed.h"
@@ -108,8 +109,6 @@ struct span document_chunk_text(const struct corpus_doc *d, uint32_t chunk);
 /* meta/<path>.json (meta.c). */
 int document_meta(const struct corpus_doc *d, struct corpus_blob **ret);
 enum chunk_syntax document_chunk_syntax(uint8_t text_syntax);
-/* The file name of a path. */
-struct span corpus_base_name(const char *path);
 
 /* --- ingest (ingest.c) ---------------------------------------------------------------------------------------------- */
 

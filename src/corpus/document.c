@@ -11,12 +11,6 @@
 
 enum { NPY_HEADER_BYTES = 128 };
 
-struct span corpus_base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	return span_of(slash ? slash + 1 : path);
-}
-
 enum chunk_syntax document_chunk_syntax(uint8_t text_syntax)
 {
 	switch ((enum text_syntax)text_syntax) {
@@ -307,7 +301,7 @@ int corpus_look(struct corpus *c, const char *path, enum corpus_view view, struc
 		return S_ISDIR(look.source.st_mode) ? -EISDIR : -EINVAL;
 	struct store_stamp stamp = corpus_stamp(&look.source);
 	look.version = corpus_version_of(c, &stamp);
-	look.has_text = extract_name_may_have_text(corpus_base_name(path));
+	look.has_text = extract_name_may_have_text(path_base_name(path));
 	look.size = estimate(c, view, stamp.size);
 	struct corpus_doc *recent = jobs_recent(c, path, &stamp);
 	if (recent) {

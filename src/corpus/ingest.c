@@ -128,7 +128,7 @@ static int extract_document(struct corpus_doc *d, const struct extractor *x, str
 {
 	struct extract_result result;
 	(void)atomic_fetch_add(&d->corpus->extractions, 1);
-	int r = extract_run(x, bytes, corpus_base_name(d->path), &result);
+	int r = extract_run(x, bytes, path_base_name(d->path), &result);
 	if (r < 0)
 		return r;
 	d->syntax = (uint8_t)result.syntax;
@@ -214,7 +214,7 @@ static int ingest_bytes(struct job *job, struct corpus_doc *d, const char *path,
 	ssize_t n = source_read_head(d->corpus->source, path, head, sizeof(head), &st);
 	if (n < 0)
 		return (int)n;
-	struct span name = corpus_base_name(path);
+	struct span name = path_base_name(path);
 	const struct extractor *x = extract_choose((struct span){head, (size_t)n}, name);
 	set_stamp(d, &st);
 	int r = set_extractor(d, x);

@@ -207,6 +207,7 @@ int corpus_query_text(struct corpus_query *q, const char *text, size_t size)
 		size_t n = utf8_decode(s, at, &code_point);
 		if (n == 0) {
 			buf_add_string(&q->text, "\xef\xbf\xbd");
+			blank = false;
 			at++;
 			continue;
 		}
@@ -253,14 +254,14 @@ size_t corpus_decode_component(const char *component, size_t size, char *out)
 static bool matches_in(const char *filter, const char *path)
 {
 	if (strpbrk(filter, "*?["))
-		return fnmatch(filter, path, 0) == 0 || (!strchr(filter, '/') && fnmatch(filter, corpus_base_name(path).data, 0) == 0);
+		return fnmatch(filter, path, 0) == 0 || (!strchr(filter, '/') && fnmatch(filter, path_base_name(path).data, 0) == 0);
 	size_t n = strlen(filter);
 	return strncmp(filter, path, n) == 0 && (path[n] == '\0' || path[n] == '/');
 }
 
 static bool matches_type(const char *type, const char *path)
 {
-	struct span name = corpus_base_name(path);
+	struct span name = path_base_name(path);
 	size_t n = strlen(type);
 	return name.size > n + 1 && name.data[name.size - n - 1] == '.' && strcasecmp(name.data + name.size - n, type) == 0;
 }

@@ -128,7 +128,7 @@ static bool eligible(void *context, uint32_t doc)
 /* "01-leave.pdf-0003.txt": rank, file name, chunk. A long file name is cut between characters, the rank keeps entries unique. */
 static char *entry_name(uint32_t rank, uint32_t count, const char *path, uint32_t chunk, bool similar)
 {
-	struct span base = corpus_base_name(path);
+	struct span base = path_base_name(path);
 	size_t n = base.size;
 	if (n > MAX_NAME_BYTES) {
 		n = MAX_NAME_BYTES;
