@@ -103,6 +103,16 @@ static bool is_common(uint32_t c)
 			     (c >= 0xff00 && c < 0xfff0) || (c >= 0x1f300 && c < 0x1fb00) || (c >= 0x20000 && c < 0x30000));
 }
 
+/* The NUL bytes of UTF-16 text are high bytes, nearly all of them; elsewhere they lie anywhere. Two ASCII letters make an ideograph. */
+static bool zeros_are_high(struct span s, enum decode_form form)
+{
+	size_t zeros[2] = {0, 0}, size = s.size < PATTERN_SAMPLE ? s.size : PATTERN_SAMPLE;
+	for (size_t i = 0; i < size; i++)
+		zeros[i % 2] += s.data[i] == 0;
+	size_t high = form == DECODE_UTF16LE;
+	return unit_size(form) == 4 || zeros[!high] * 10 <= zeros[high];
+}
+
 static bool looks_like(struct span s, enum decode_form form)
 {
 	size_t step = unit_size(form), units = (s.size < PATTERN_SAMPLE ? s.size : PATTERN_SAMPLE) / step;
@@ -115,7 +125,7 @@ static bool looks_like(struct span s, enum decode_form form)
 		ascii += c == ' ' || c == '\n' || (c >= '0' && c <= 'z');
 	}
 	/* Two units are too few to tell; text without one blank, line end, digit or letter of ASCII is not plausible. */
-	return units >= 3 && ascii > 0 && common * 20 >= units * 19;
+	return units >= 3 && ascii > 0 && common * 20 >= units * 19 && zeros_are_high(s, form);
 }
 
 enum decode_form decode_guess_form(struct span s, size_t *ret_skip)
