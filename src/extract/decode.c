@@ -215,7 +215,7 @@ static bool is_damaged_utf8(struct span s)
 			at += n ? n : 1;
 		}
 	}
-	return valid > 4 * invalid;
+	return valid > 2 * invalid;
 }
 
 int decode_from(const char *set, struct span s, struct buf *out)
@@ -265,14 +265,19 @@ static struct span sample_of(struct span s)
 	return (struct span){s.data + start, size < DETECT_SAMPLE ? size : DETECT_SAMPLE};
 }
 
-/* Two or three bytes above ASCII are typographic quotes, an accent or a currency sign of Western text; detectors, made for
- * more, see Cyrillic or Chinese in them. */
+/* Quotes, dashes, the euro and other marks of windows-1252: typographic Western text has them without a single accented letter. */
+static bool is_western_mark(unsigned char c)
+{
+	return c == 0x80 || (c >= 0x91 && c <= 0x97) || memchr("\x82\x84\x85\x99\xa0\xa7\xa9\xab\xae\xb0\xb1\xb7\xbb", c, 13);
+}
+
+/* Three bytes above ASCII are accents of Western text more often than not; detectors, made for more, see Cyrillic or Chinese in them. */
 static bool is_too_short_to_detect(struct span sample)
 {
-	size_t high = 0;
+	size_t letters = 0;
 	for (size_t i = 0; i < sample.size; i++)
-		high += (unsigned char)sample.data[i] >= 0x80;
-	return high < 4;
+		letters += (unsigned char)sample.data[i] >= 0x80 && !is_western_mark((unsigned char)sample.data[i]);
+	return letters < 4;
 }
 
 static void detect_set(struct span s, char set[DECODE_NAME_SIZE])
