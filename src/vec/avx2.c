@@ -99,10 +99,12 @@ static inline uint16_t distance(const uint64_t *row, const uint64_t *query, size
 		__m256i x = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(row + w)), _mm256_loadu_si256((const __m256i *)(query + w)));
 		sum = _mm256_add_epi64(sum, count_bits(x));
 	}
-	__m256i rest = _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)(words - w)), _mm256_setr_epi64x(0, 1, 2, 3));
-	__m256i x = _mm256_xor_si256(_mm256_maskload_epi64((const long long *)(row + w), rest),
-				     _mm256_maskload_epi64((const long long *)(query + w), rest));
-	sum = _mm256_add_epi64(sum, count_bits(x));
+	if (w < words) {
+		__m256i rest = _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)(words - w)), _mm256_setr_epi64x(0, 1, 2, 3));
+		__m256i x = _mm256_xor_si256(_mm256_maskload_epi64((const long long *)(row + w), rest),
+					     _mm256_maskload_epi64((const long long *)(query + w), rest));
+		sum = _mm256_add_epi64(sum, count_bits(x));
+	}
 	return (uint16_t)add_words(sum);
 }
 
