@@ -515,7 +515,7 @@ static void random_corpus(void)
 {
 	struct corpus c = make_corpus(1, 400);
 	struct shelf shelf;
-	struct searcher *s;
+	struct searcher *s = NULL;
 	uint32_t *order = calloc(c.count, sizeof(*order));
 	for (uint32_t i = 0; i < c.count; i++)
 		c.documents[i].live = true, c.documents[i].has_vectors = i % 40 != 7;
@@ -551,7 +551,7 @@ static void two_orders(void)
 	enum { COUNT = 300, EXTRA = 50 };
 	struct corpus c = make_corpus(2, COUNT + EXTRA);
 	struct shelf a, b;
-	struct searcher *s;
+	struct searcher *s = NULL;
 	uint32_t order[COUNT + EXTRA];
 	CHECK(searcher_new(&s) == 0);
 	CHECK(open_shelf(&a, &c) && open_shelf(&b, &c));
@@ -591,7 +591,7 @@ static void edges(void)
 {
 	struct corpus c = make_corpus(3, 3);
 	struct shelf shelf;
-	struct searcher *s;
+	struct searcher *s = NULL;
 	struct search_results results;
 	uint32_t order[] = {0, 1, 2};
 	CHECK(searcher_new(&s) == 0 && open_shelf(&shelf, &c));
@@ -638,7 +638,7 @@ static void two_stages(void)
 {
 	struct corpus c = make_corpus(4, 1200);
 	struct shelf shelf;
-	struct searcher *exact, *staged;
+	struct searcher *exact = NULL, *staged = NULL;
 	uint32_t *order = calloc(c.count, sizeof(*order)), found[3] = {0}, wanted[3] = {0};
 	shuffle(order, c.count);
 	CHECK(searcher_new(&exact) == 0 && searcher_new(&staged) == 0 && open_shelf(&shelf, &c));
