@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Helpers for the cases: TAP output, a temporary folder of its own for each case, mounts that never outlive it.
 #
 #     . "${0%/*}/lib.sh"
