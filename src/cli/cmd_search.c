@@ -73,8 +73,8 @@ static struct span clip_line(const struct question *q, struct span line, unsigne
 	while (match < line.size && !excerpt_match(line, match, &q->words))
 		match++;
 	if (match < line.size && out_columns(line.data, match) > columns * 3 / 4) {
-		start = match > columns / 4 ? match - columns / 4 : 0;
-		while (start < match && ((unsigned char)line.data[start] & 0xc0) == 0x80)
+		start = match > columns / 4 ? match - columns / 4 : 1;
+		while (start < match && line.data[start - 1] != ' ')
 			start++;
 	}
 	return (struct span){line.data + start, out_fit(line.data + start, line.size - start, columns)};

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "cli/unmount.h"
 #include "cli/where.h"
 
 #include <errno.h>
@@ -68,8 +69,7 @@ static int run_fusermount(const char *mountpoint, bool lazy)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EPERM;
 }
 
-/* A mount that is in use goes from the tree at once and ends with its last open file. */
-static int take_away(const char *mountpoint)
+int unmount_path(const char *mountpoint)
 {
 	if (umount2(mountpoint, UMOUNT_NOFOLLOW) == 0)
 		return 0;
@@ -118,7 +118,7 @@ enum exit_code cmd_unmount(const struct config *config)
 	}
 	long pid = ask_pid(path);
 	int process = open_process(pid);
-	r = take_away(path);
+	r = unmount_path(path);
 	if (r == 0)
 		wait_for_end(process);
 	else if (r == -EBUSY)

@@ -20,9 +20,9 @@ static json_t *load(struct span text)
 		buf_release(&copy);
 		return NULL;
 	}
-	for (char *at = copy.data; (at = strstr(at, "\\udc")) != NULL; at += 6)
-		if (copy.size - (size_t)(at - copy.data) >= 6)
-			memcpy(at, "\\ufffd", 6);
+	for (char *at = copy.data; (at = strstr(at, "\\udc")) != NULL; at += 4)
+		for (size_t i = 0; i < 4 && at[2 + i]; i++)
+			at[2 + i] = "fffd"[i];
 	json_t *root = json_loadb(copy.data, copy.size, JSON_DISABLE_EOF_CHECK, NULL);
 	buf_release(&copy);
 	return root;

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Helpers for the cases: TAP output, a temporary folder of its own for each case, mounts that never outlive it.
 #
 #     . "${0%/*}/lib.sh"
@@ -50,10 +51,10 @@ fail() {
 ok() {
 	local name=$1
 	shift
-	if "$@" >"$TMP/out" 2>"$TMP/err" </dev/null; then
+	if "$@" >"$TMP/.out" 2>"$TMP/.err" </dev/null; then
 		pass "$name"
 	else
-		fail "$name" "status $?: $*" "$(head -c 2000 "$TMP/out")" "$(head -c 2000 "$TMP/err")"
+		fail "$name" "status $?: $*" "$(head -c 2000 "$TMP/.out")" "$(head -c 2000 "$TMP/.err")"
 	fi
 }
 
@@ -61,7 +62,7 @@ ok() {
 fails() {
 	local name=$1
 	shift
-	if "$@" >"$TMP/out" 2>"$TMP/err" </dev/null; then
+	if "$@" >"$TMP/.out" 2>"$TMP/.err" </dev/null; then
 		fail "$name" "succeeded: $*"
 	else
 		pass "$name"
