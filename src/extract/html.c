@@ -495,7 +495,8 @@ static size_t read_row(struct html *h, const GumboNode *row, struct table *t)
 		for (; column < TABLE_COLUMNS && t->down[column] > 0; column++) {
 			t->down[column]--;
 			starts[column] = t->text.size;
-			buf_add(&t->text, t->held.data + t->at[column], t->size[column]);
+			if (t->size[column] > 0)
+				buf_add(&t->text, t->held.data + t->at[column], t->size[column]);
 			ends[column] = t->text.size;
 		}
 		if (!cell || column == TABLE_COLUMNS)
@@ -509,7 +510,8 @@ static size_t read_row(struct html *h, const GumboNode *row, struct table *t)
 		if (down > 1 && !buf_error(&t->text)) {
 			t->down[column] = (unsigned)(down < 65535 ? down : 65535) - 1;
 			t->size[column] = ends[column] - starts[column];
-			buf_add(&t->held, t->text.data + starts[column], t->size[column]);
+			if (t->size[column] > 0)
+				buf_add(&t->held, t->text.data + starts[column], t->size[column]);
 		}
 		size_t first = column++;
 		for (long k = 1; k < across && column < TABLE_COLUMNS && k < 64; k++, column++) {
