@@ -5,6 +5,7 @@
 #define CORPUSFS_BENCH_BENCH_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
