@@ -163,24 +163,26 @@ static void offer(struct best *best, float score, uint32_t row)
 	best->row[i] = row;
 }
 
-/* The largest of 16 scores decides whether they are looked at one by one. */
+/* Whether any of 16 scores is above `bar`. */
+static bool any_above(float bar, const int32_t *dots, const float *scales)
+{
+	int32_t above[8] = {0}, any = 0;
+	for (size_t half = 0; half < 16; half += 8)
+		for (size_t k = 0; k < 8; k++)
+			above[k] |= -((float)dots[half + k] * scales[half + k] > bar);
+	for (size_t k = 0; k < 8; k++)
+		any |= above[k];
+	return any != 0;
+}
+
 static void offer_block(struct best *best, const int32_t *dots, const float *scales, size_t count, uint32_t first)
 {
-	size_t i = 0;
-	for (; i + 16 <= count; i += 16) {
-		float score[16], largest[4] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY};
-		for (size_t k = 0; k < 16; k++)
-			score[k] = (float)dots[i + k] * scales[i + k];
-		for (size_t k = 0; k < 16; k++)
-			largest[k % 4] = score[k] > largest[k % 4] ? score[k] : largest[k % 4];
-		if (largest[0] <= best->score[TOP - 1] && largest[1] <= best->score[TOP - 1] && largest[2] <= best->score[TOP - 1] &&
-		    largest[3] <= best->score[TOP - 1])
+	for (size_t i = 0; i < count; i += 16) {
+		if (i + 16 <= count && !any_above(best->score[TOP - 1], dots + i, scales + i))
 			continue;
-		for (size_t k = 0; k < 16; k++)
-			offer(best, score[k], first + (uint32_t)(i + k));
+		for (size_t k = i; k < count && k < i + 16; k++)
+			offer(best, (float)dots[k] * scales[k], first + (uint32_t)k);
 	}
-	for (; i < count; i++)
-		offer(best, (float)dots[i] * scales[i], first + (uint32_t)i);
 }
 
 static struct best exact_scan(const int8_t *query)
