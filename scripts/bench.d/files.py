@@ -65,6 +65,12 @@ def read_all(path):
             pass
 
 
+def passthrough_is_possible():
+    """libfuse 3.17 or later, and root (the kernel asks for CAP_SYS_ADMIN outside of user namespaces)."""
+    version = subprocess.run(["pkg-config", "--modversion", "fuse3"], capture_output=True, text=True, check=False).stdout
+    return os.getuid() == 0 and tuple(int(n) for n in version.split(".")[:2] if n.strip().isdigit()) >= (3, 17)
+
+
 def measure_raw(bench, row):
     source, store = bench.path("big"), bench.path("store-big")
     os.makedirs(source, exist_ok=True)
@@ -79,9 +85,10 @@ def measure_raw(bench, row):
         read_all(path)
         runs = interleave(bench.rounds, {"ours": lambda: seconds(read_all, ours), "native": lambda: seconds(read_all, path)})
     middle = medians(runs)
-    ratio = middle["native"] / middle["ours"]
+    ratio, passthrough = middle["native"] / middle["ours"], passthrough_is_possible()
+    how = "passthrough" if passthrough else "no passthrough (libfuse before 3.17, or not root)"
     bench.add(row, "%.2f of native (%.1f GB/s)" % (ratio, size / middle["ours"] / 1e9), "source file %.1f GB/s" % (size / middle["native"] / 1e9),
-              ratio >= 0.6, "first read %.2f of native; passthrough needs libfuse 3.17" % (middle["native"] / cold), runs)
+              ratio >= (0.95 if passthrough else 0.6), "first read %.2f of native; %s" % (middle["native"] / cold, how), runs)
 
 
 def find_everything(path):
