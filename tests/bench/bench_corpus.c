@@ -2,11 +2,11 @@
  *
  *     bench_corpus FOLDER DOCUMENTS WORDS SEED [WORDLIST]
  *
- * Words follow Zipf's law with Mandelbrot's offset (rank + 2.7)^-1.07, about what English text has, over 120,000 words: the commonest are
- * English function words, the rest comes from WORDLIST (one a line, common ones first) and then from syllables, rarer words being
- * longer. Each document is about one of 2,000 subjects, from whose own 1,500 words a third of its words is taken: without that, no
- * query would have good answers and every posting list would be spread evenly. WORDS is the mean length of a document; lengths
- * are log-normal, as those of files are. */
+ * Words follow Zipf's law with Mandelbrot's offset (rank + 2.7)^-1.07, about what English text has, over 120,000 words: the
+ * commonest are English function words, the rest comes from WORDLIST (one a line, common ones first) and then from syllables, rarer
+ * words being longer. Each document is about one of 2,000 subjects, from whose own 1,500 words a third of its words is taken:
+ * without that, no query would have good answers and every posting list would be spread evenly. WORDS is the mean length of a
+ * document; lengths are log-normal, as those of files are. */
 #include "bench.h"
 
 #include <errno.h>
@@ -16,14 +16,15 @@
 enum { VOCABULARY = 120000, SUBJECTS = 2000, SUBJECT_WORDS = 1500, TABLE = 1 << 20, FOLDER_DOCUMENTS = 200 };
 
 static const char *const function_words[] = {
-	"the", "of", "and", "to", "in", "a", "is", "that", "for", "it", "as", "with", "be", "on", "by", "are", "this", "or", "not", "from", "at",
-	"which", "an", "can", "if", "when", "will", "you", "have", "has", "was", "all", "may", "but", "one", "more", "other", "used", "any",
-	"there", "these", "they", "we", "its", "use", "only", "than", "new", "such", "into", "should", "also", "time", "some", "each", "no",
-	"file", "value", "must", "set", "first", "two", "then", "how",
+        "the",   "of",    "and",  "to",   "in",   "a",     "is",   "that", "for",   "it",   "as",    "with",   "be",
+        "on",    "by",    "are",  "this", "or",   "not",   "from", "at",   "which", "an",   "can",   "if",     "when",
+        "will",  "you",   "have", "has",  "was",  "all",   "may",  "but",  "one",   "more", "other", "used",   "any",
+        "there", "these", "they", "we",   "its",  "use",   "only", "than", "new",   "such", "into",  "should", "also",
+        "time",  "some",  "each", "no",   "file", "value", "must", "set",  "first", "two",  "then",  "how",
 };
 
 static char vocabulary[VOCABULARY][24];
-static uint32_t zipf[TABLE];	     /* a uniform number -> rank */
+static uint32_t zipf[TABLE];         /* a uniform number -> rank */
 static uint32_t subject_zipf[TABLE]; /* the same over SUBJECT_WORDS */
 static uint64_t state;
 

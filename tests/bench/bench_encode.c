@@ -1,7 +1,8 @@
 /* The built-in embedder on one thread.
  *
  * Commands: texts FILE | encode BATCH | write FILE PIECES
- * `encode` embeds all texts. `write` embeds PIECES windows of 40 to 120 words, at random places of the texts, to a file of float rows. */
+ * `encode` embeds all texts. `write` embeds PIECES windows of 40 to 120 words, at random places of the texts, to a file of float
+ * rows. */
 #include "bench.h"
 
 #include "embed/embed.h"
@@ -39,7 +40,8 @@ static void encode_command(int count, char **argument)
 		embed(spans + i, texts.count - i < batch ? texts.count - i : batch, rows);
 	double took = wall_seconds() - start;
 	char more[96];
-	(void)snprintf(more, sizeof(more), "\"cpu_s\": %.4f, \"texts\": %zu, \"bytes\": %zu", cpu_seconds() - cpu, texts.count, texts.bytes);
+	(void)snprintf(more, sizeof(more), "\"cpu_s\": %.4f, \"texts\": %zu, \"bytes\": %zu", cpu_seconds() - cpu, texts.count,
+	               texts.bytes);
 	print_ms(&took, 1, more);
 	free(rows);
 }
@@ -48,7 +50,8 @@ static void encode_command(int count, char **argument)
 static struct span window(uint64_t *state)
 {
 	struct span s = spans[random_next(state) % texts.count];
-	size_t at = s.size ? (size_t)(random_next(state) % (s.size / 2 + 1)) : 0, words = 40 + (size_t)(random_next(state) % 81), end;
+	size_t at = s.size ? (size_t)(random_next(state) % (s.size / 2 + 1)) : 0, words = 40 + (size_t)(random_next(state) % 81),
+	       end;
 	while (at > 0 && at < s.size && s.data[at - 1] != ' ')
 		at++;
 	for (end = at; end < s.size && words > 0; end++)

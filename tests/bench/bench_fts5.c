@@ -25,7 +25,8 @@ static void open_database(const char *path)
 	if (database)
 		(void)sqlite3_close(database);
 	check(sqlite3_open(path, &database), SQLITE_OK, path);
-	run_sql("pragma journal_mode = wal; pragma synchronous = normal; pragma cache_size = -262144; pragma mmap_size = 4294967296");
+	run_sql("pragma journal_mode = wal; pragma synchronous = normal; pragma cache_size = -262144; pragma mmap_size = "
+	        "4294967296");
 }
 
 static void insert_all(const struct texts *t)
@@ -55,7 +56,8 @@ static void make_index(int count, char **argument)
 	insert_all(&t);
 	double took = wall_seconds() - start;
 	char more[128];
-	(void)snprintf(more, sizeof(more), "\"cpu_s\": %.3f, \"chunks\": %zu, \"bytes\": %zu", cpu_seconds() - cpu, t.count, t.bytes);
+	(void)snprintf(more, sizeof(more), "\"cpu_s\": %.3f, \"chunks\": %zu, \"bytes\": %zu", cpu_seconds() - cpu, t.count,
+	               t.bytes);
 	print_ms(&took, 1, more);
 	free(t.data);
 	free(t.text);
@@ -99,7 +101,8 @@ static void query_all(int count, char **argument)
 	double *took = allocate(l.count * sizeof(*took));
 	sqlite3_stmt *select;
 	size_t bytes = 0;
-	check(sqlite3_prepare_v2(database, "select rowid, rank, text from chunk where chunk match ? order by rank limit 10", -1, &select, NULL),
+	check(sqlite3_prepare_v2(database, "select rowid, rank, text from chunk where chunk match ? order by rank limit 10", -1,
+	                         &select, NULL),
 	      SQLITE_OK, "select");
 	for (size_t i = 0; i < l.count; i++) {
 		char expression[4096];

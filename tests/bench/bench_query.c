@@ -246,7 +246,7 @@ static void clients_command(int count, char **argument)
 int main(void)
 {
 	static const struct command commands[] = {
-		{"open", open_command}, {"dump", dump_command}, {"query", query_command}, {"clients", clients_command}};
+	        {"open", open_command}, {"dump", dump_command}, {"query", query_command}, {"clients", clients_command}};
 	char error[1024] = "";
 	if (corpus_start_helper(error, sizeof(error)) != 0)
 		fail("%s", error);

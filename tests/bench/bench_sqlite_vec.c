@@ -45,8 +45,9 @@ static void fill(int count, char **argument)
 	size_t row_count;
 	char *rows = read_rows(argument[1], "rows.i8", &row_count);
 	sqlite3_stmt *insert;
-	check(sqlite3_exec(database, "create virtual table v using vec0(e int8[256] distance_metric=cosine); begin", NULL, NULL, NULL), SQLITE_OK,
-	      "create");
+	check(sqlite3_exec(database, "create virtual table v using vec0(e int8[256] distance_metric=cosine); begin", NULL, NULL,
+	                   NULL),
+	      SQLITE_OK, "create");
 	check(sqlite3_prepare_v2(database, "insert into v(e) values (vec_int8(?))", -1, &insert, NULL), SQLITE_OK, "insert");
 	for (size_t i = 0; i < row_count; i++) {
 		(void)sqlite3_bind_blob(insert, 1, rows + i * DIMS, DIMS, SQLITE_STATIC);
@@ -67,7 +68,8 @@ static void scan(int count, char **argument)
 	char more[64];
 	sqlite3_int64 best = 0;
 	double start = wall_seconds();
-	check(sqlite3_prepare_v2(database, "select rowid from v where e match vec_int8(?) and k = 10 order by distance", -1, &select, NULL),
+	check(sqlite3_prepare_v2(database, "select rowid from v where e match vec_int8(?) and k = 10 order by distance", -1,
+	                         &select, NULL),
 	      SQLITE_OK, "select");
 	(void)sqlite3_bind_blob(select, 1, queries + asked++ % query_count * DIMS, DIMS, SQLITE_STATIC);
 	int code;
