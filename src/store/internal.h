@@ -103,6 +103,7 @@ struct store {
 	size_t batch_bytes;
 	struct hash recipe;
 	int lock_fd;
+	bool has_lock, unclean; /* unclean: the last owner did not close the store */
 	MDB_env *env;
 	MDB_dbi tables[TABLE_COUNT];
 	atomic_bool damaged;
