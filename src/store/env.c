@@ -309,7 +309,7 @@ static int drop_index(struct store_write *w)
 	c->recipe = w->s->recipe;
 	c->next_chunk = 0;
 	c->indexed_documents = c->live_chunks = c->live_length = c->held_chunks = 0;
-	c->next_pack[1] = c->next_pack[2] = 0;
+	c->next_pack[1] = c->next_pack[2] = c->first_piece_pack = 0;
 	w->changed = true;
 	return 0;
 }
