@@ -589,17 +589,17 @@ int store_index_doc(struct store_write *w, uint32_t id, const struct term_postin
 	if (d.flags & DOC_LIVE)
 		return 0;
 	bool fresh = !(d.flags & DOC_HAS_IDS);
-	if (fresh) {
-		if (w->counters.next_chunk > UINT32_MAX - STORE_SEGMENT_CHUNKS - d.chunk_count)
-			return -EFBIG;
+	if (fresh && w->counters.next_chunk > UINT32_MAX - STORE_SEGMENT_CHUNKS - d.chunk_count)
+		return -EFBIG;
+	if (fresh)
 		d.chunk_base = w->counters.next_chunk;
+	/* First, because it changes nothing when the terms are wrong. */
+	error = postings_add(w, terms, d.chunk_base, 1, fresh);
+	if (error == 0 && fresh) {
 		error = segments_assign(w, id, d.chunk_base, terms->chunk_lengths, d.chunk_count);
-		if (error < 0)
-			return error;
 		w->counters.next_chunk += d.chunk_count;
 		w->counters.held_chunks += d.chunk_count;
 	}
-	error = postings_add(w, terms, d.chunk_base, 1, fresh);
 	return error < 0 ? error : set_live(w, id, &d, true);
 }
 
