@@ -5,14 +5,6 @@
 
 #include <immintrin.h>
 
-/* Bytes ahead of the rows in hand that are asked for: what a core reads in about the time that memory takes to answer. */
-enum { AHEAD = 4096 };
-
-static inline __m512i add_products(__m512i sum, const uint8_t *row, __m512i query)
-{
-	return _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(row), query);
-}
-
 /* The four totals of four sums. */
 static inline __m128i add_across(__m512i a, __m512i b, __m512i c, __m512i d)
 {
@@ -23,34 +15,37 @@ static inline __m128i add_across(__m512i a, __m512i b, __m512i c, __m512i d)
 	return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
-/* Four rows a step: four independent sums hide the latency of VPDPBUSD, and the query is loaded once for them. */
-static inline __m128i dot_four(const uint8_t *rows, size_t dims, const int8_t *query)
+/* The rows are read in the order in which they lie: four side by side would be four streams, which cost half as much again,
+ * and asking ahead by prefetch instructions gains nothing over what the processor does by itself (docs/performance.md). */
+static inline __m512i dot(const uint8_t *row, size_t dims, const int8_t *query)
 {
-	__m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
-	for (size_t i = 0; i < dims; i += 64) {
-		__m512i q = _mm512_loadu_si512(query + i);
-		a = add_products(a, rows + i, q);
-		b = add_products(b, rows + dims + i, q);
-		c = add_products(c, rows + 2 * dims + i, q);
-		d = add_products(d, rows + 3 * dims + i, q);
-	}
-	for (size_t i = 0; i < 4 * dims; i += 64)
-		_mm_prefetch((const char *)(rows + AHEAD + i), _MM_HINT_T0);
-	return add_across(a, b, c, d);
+	__m512i sum = _mm512_setzero_si512();
+	for (size_t d = 0; d < dims; d += 64)
+		sum = _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(row + d), _mm512_loadu_si512(query + d));
+	return sum;
+}
+
+/* The products of 128, which a stored byte is too large by. */
+static int32_t bias(size_t dims, const int8_t *query)
+{
+	__m512i sum = _mm512_setzero_si512();
+	for (size_t d = 0; d < dims; d += 64)
+		sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8((char)128), _mm512_loadu_si512(query + d));
+	return _mm512_reduce_add_epi32(sum);
 }
 
 static void dot_rows(const uint8_t *rows, size_t count, size_t dims, const int8_t *query, int32_t *out)
 {
-	int32_t bias = vec_bias(query, dims);
+	int32_t excess = bias(dims, query);
 	size_t i = 0;
-	for (; i + 4 <= count; i += 4)
-		_mm_storeu_si128((__m128i *)(out + i), _mm_sub_epi32(dot_four(rows + i * dims, dims, query), _mm_set1_epi32(bias)));
-	for (; i < count; i++) {
-		__m512i sum = _mm512_setzero_si512();
-		for (size_t d = 0; d < dims; d += 64)
-			sum = add_products(sum, rows + i * dims + d, _mm512_loadu_si512(query + d));
-		out[i] = _mm512_reduce_add_epi32(sum) - bias;
+	for (; i + 4 <= count; i += 4) {
+		const uint8_t *row = rows + i * dims;
+		__m512i a = dot(row, dims, query), b = dot(row + dims, dims, query);
+		__m512i c = dot(row + 2 * dims, dims, query), d = dot(row + 3 * dims, dims, query);
+		_mm_storeu_si128((__m128i *)(out + i), _mm_sub_epi32(add_across(a, b, c, d), _mm_set1_epi32(excess)));
 	}
+	for (; i < count; i++)
+		out[i] = _mm512_reduce_add_epi32(dot(rows + i * dims, dims, query)) - excess;
 }
 
 static inline __m512i count_differences(const uint64_t *row, __m512i query)
@@ -75,12 +70,8 @@ static size_t hamming_256(const uint64_t *rows, size_t count, const uint64_t *qu
 {
 	__m512i query_twice = _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)query));
 	size_t i = 0;
-	for (; i + 8 <= count; i += 8) {
-		const uint64_t *eight = rows + 4 * i;
-		for (size_t line = 0; line < 4; line++)
-			_mm_prefetch((const char *)(eight + 8 * line) + AHEAD, _MM_HINT_T0);
-		_mm_storeu_si128((__m128i *)(out + i), distances_of_eight(eight, query_twice));
-	}
+	for (; i + 8 <= count; i += 8)
+		_mm_storeu_si128((__m128i *)(out + i), distances_of_eight(rows + 4 * i, query_twice));
 	return i;
 }
 
@@ -88,10 +79,8 @@ static inline uint16_t distance(const uint64_t *row, const uint64_t *query, size
 {
 	__m512i sum = _mm512_setzero_si512();
 	size_t w = 0;
-	for (; w + 8 <= words; w += 8) {
-		_mm_prefetch((const char *)(row + w) + AHEAD, _MM_HINT_T0);
+	for (; w + 8 <= words; w += 8)
 		sum = _mm512_add_epi64(sum, count_differences(row + w, _mm512_loadu_si512(query + w)));
-	}
 	__mmask8 rest = (__mmask8)((1u << (words - w)) - 1);
 	__m512i x = _mm512_xor_si512(_mm512_maskz_loadu_epi64(rest, row + w), _mm512_maskz_loadu_epi64(rest, query + w));
 	return (uint16_t)_mm512_reduce_add_epi64(_mm512_add_epi64(sum, _mm512_popcnt_epi64(x)));
@@ -113,8 +102,8 @@ static inline __m512 add_weighted(__m512 sum, const int8_t *row, __m512 weight)
 }
 
 /* 16 * `registers` dimensions of all rows; the sums stay in registers. Inlined with a constant. */
-static inline __attribute__((always_inline)) void sum_columns(size_t registers, const int8_t *table, size_t dims, const uint32_t *ids,
-							       const float *weights, size_t count, float *out)
+static inline __attribute__((always_inline)) void sum_columns(size_t registers, const int8_t *table, size_t dims,
+                                                              const uint32_t *ids, const float *weights, size_t count, float *out)
 {
 	__m512 sum[16];
 	for (size_t k = 0; k < registers; k++)
@@ -143,11 +132,11 @@ static void sum_rows(const int8_t *table, size_t dims, const uint32_t *ids, cons
 }
 
 const struct vec_kernels vec_kernels_avx512 = {
-	.level = VEC_AVX512,
-	.name = "avx512",
-	.dot_rows = dot_rows,
-	.hamming_rows = hamming_rows,
-	.sum_rows = sum_rows,
+        .level = VEC_AVX512,
+        .name = "avx512",
+        .dot_rows = dot_rows,
+        .hamming_rows = hamming_rows,
+        .sum_rows = sum_rows,
 };
 
 #endif
