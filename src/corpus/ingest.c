@@ -175,6 +175,21 @@ static int describe_unread(struct corpus_doc *d, const struct extractor *x, stru
 	return extract_document(d, x, head);
 }
 
+/* A document that the derived views leave out. It is not opened. */
+static int describe_excluded(struct corpus_doc *d, enum ignore_reason reason)
+{
+	struct stat st;
+	int r = source_stat(d->corpus->source, d->path, &st);
+	if (r < 0)
+		return r;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	set_stamp(d, &st);
+	d->extraction = exclusion_key(reason);
+	r = set_string(&d->extractor, "none");
+	return r < 0 ? r : set_state(d, STORE_SKIPPED, exclusion_code(reason), exclusion_message(reason));
+}
+
 static struct product *product_new(struct job *job, struct corpus_doc *doc, bool known)
 {
 	struct product *p = calloc(1, sizeof(*p));
@@ -211,6 +226,9 @@ static int ingest_bytes(struct job *job, struct corpus_doc *d, const char *path,
 {
 	char head[4096];
 	struct stat st;
+	enum ignore_reason excluded = ignore_check(d->corpus->ignore, path, false);
+	if (excluded)
+		return describe_excluded(d, excluded);
 	ssize_t n = source_read_head(d->corpus->source, path, head, sizeof(head), &st);
 	if (n < 0)
 		return (int)n;

@@ -171,6 +171,12 @@ out:
 	return r;
 }
 
+static bool verify_enter(void *context, const char *path)
+{
+	struct verify *v = context;
+	return ignore_check(v->c->ignore, path, true) == IGNORE_NO;
+}
+
 static void verify_failed(void *context, const char *path, int error)
 {
 	struct verify *v = context;
@@ -187,7 +193,8 @@ int corpus_verify(struct corpus *c, progress_fn *progress, void (*difference)(vo
 			   .context = context};
 	int r = ticker_start(&v.ticker);
 	if (r == 0) {
-		r = source_walk(c->source, "", verify_file, verify_failed, &v);
+		struct source_visitor visitor = {.file = verify_file, .enter = verify_enter, .failed = verify_failed, .context = &v};
+		r = source_walk(c->source, "", &visitor);
 		ticker_stop(&v.ticker);
 	}
 	*ret_checked = v.checked;

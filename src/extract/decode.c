@@ -103,6 +103,16 @@ static bool is_common(uint32_t c)
 			     (c >= 0xff00 && c < 0xfff0) || (c >= 0x1f300 && c < 0x1fb00) || (c >= 0x20000 && c < 0x30000));
 }
 
+/* The NUL bytes of UTF-16 text are high bytes, nearly all of them; elsewhere they lie anywhere. Two ASCII letters make an ideograph. */
+static bool zeros_are_high(struct span s, enum decode_form form)
+{
+	size_t zeros[2] = {0, 0}, size = s.size < PATTERN_SAMPLE ? s.size : PATTERN_SAMPLE;
+	for (size_t i = 0; i < size; i++)
+		zeros[i % 2] += s.data[i] == 0;
+	size_t high = form == DECODE_UTF16LE;
+	return unit_size(form) == 4 || zeros[!high] * 10 <= zeros[high];
+}
+
 static bool looks_like(struct span s, enum decode_form form)
 {
 	size_t step = unit_size(form), units = (s.size < PATTERN_SAMPLE ? s.size : PATTERN_SAMPLE) / step;
@@ -115,7 +125,7 @@ static bool looks_like(struct span s, enum decode_form form)
 		ascii += c == ' ' || c == '\n' || (c >= '0' && c <= 'z');
 	}
 	/* Two units are too few to tell; text without one blank, line end, digit or letter of ASCII is not plausible. */
-	return units >= 3 && ascii > 0 && common * 20 >= units * 19;
+	return units >= 3 && ascii > 0 && common * 20 >= units * 19 && zeros_are_high(s, form);
 }
 
 enum decode_form decode_guess_form(struct span s, size_t *ret_skip)
@@ -205,7 +215,7 @@ static bool is_damaged_utf8(struct span s)
 			at += n ? n : 1;
 		}
 	}
-	return valid > 4 * invalid;
+	return valid > 2 * invalid;
 }
 
 int decode_from(const char *set, struct span s, struct buf *out)
@@ -255,14 +265,19 @@ static struct span sample_of(struct span s)
 	return (struct span){s.data + start, size < DETECT_SAMPLE ? size : DETECT_SAMPLE};
 }
 
-/* Two or three bytes above ASCII are typographic quotes, an accent or a currency sign of Western text; detectors, made for
- * more, see Cyrillic or Chinese in them. */
+/* Quotes, dashes, the euro and other marks of windows-1252: typographic Western text has them without a single accented letter. */
+static bool is_western_mark(unsigned char c)
+{
+	return c == 0x80 || (c >= 0x91 && c <= 0x97) || memchr("\x82\x84\x85\x99\xa0\xa7\xa9\xab\xae\xb0\xb1\xb7\xbb", c, 13);
+}
+
+/* Three bytes above ASCII are accents of Western text more often than not; detectors, made for more, see Cyrillic or Chinese in them. */
 static bool is_too_short_to_detect(struct span sample)
 {
-	size_t high = 0;
+	size_t letters = 0;
 	for (size_t i = 0; i < sample.size; i++)
-		high += (unsigned char)sample.data[i] >= 0x80;
-	return high < 4;
+		letters += (unsigned char)sample.data[i] >= 0x80 && !is_western_mark((unsigned char)sample.data[i]);
+	return letters < 4;
 }
 
 static void detect_set(struct span s, char set[DECODE_NAME_SIZE])

@@ -249,6 +249,9 @@ static const struct format *choose_format(struct span head, struct span name)
 	struct span start = {rest.data, rest.size < 1024 ? rest.size : 1024};
 	if (has(start, "%PDF-") && (kind == NAME_PDF || has_nul(head) || begins(rest, skip_blank(rest, 0), "%PDF-")))
 		return &format_pdf;
+	/* A PDF that lost its header, with a name that says what it was: pdftotext finds its objects all the same. */
+	if (kind == NAME_PDF && has(head, " obj"))
+		return &format_pdf;
 	if (has_nul(rest) || is_binary(rest))
 		return &none_binary;
 	return choose_text(rest, kind);

@@ -142,8 +142,7 @@ static int send_request(size_t format, struct span name, const int fds[SERVER_FD
 	return sent == (ssize_t)sizeof(request) ? 0 : -EAGAIN;
 }
 
-/* Sends one document and waits for its end. The helper kills what is late, so that this wait has an end of its own only for a helper that
- * is itself stopped. */
+/* Sends one document and waits for its end. No deadline here: the helper kills what is late, and its own death ends the wait too. */
 static int run_child(size_t format, struct span name, int input, int output, struct server_reply *ret)
 {
 	int ends[2];
@@ -157,7 +156,6 @@ static int run_child(size_t format, struct span name, int input, int output, str
 		return r;
 	struct pollfd wait = {.fd = reader, .events = POLLIN};
 	int ready;
-	/* Others may be before us in the helper's queue: what counts is that the whole queue moves. */
 	while ((ready = poll(&wait, 1, -1)) < 0 && errno == EINTR)
 		;
 	ssize_t got = ready == 1 ? read(reader, ret, sizeof(*ret)) : -1;
@@ -204,7 +202,8 @@ static bool fail_by_reply(const struct server_reply *reply, struct extract_resul
 static int map_output(int fd, struct span *ret)
 {
 	struct stat st;
-	if (fstat(fd, &st) != 0)
+	/* Nobody can shorten the file under the map, whoever may still hold it. */
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) != 0 || fstat(fd, &st) != 0)
 		return -EAGAIN;
 	*ret = (struct span){"", 0};
 	if (st.st_size <= 0)
@@ -260,7 +259,7 @@ static int take_output(const struct format *f, struct span bytes, int status, in
 	else if (status == SERVER_EXIT_MEMORY)
 		(void)format_fail(about, "memory", "the document needs more memory than an extractor is given");
 	else if (status == SERVER_EXIT_TOO_LARGE)
-		r = -EFBIG;
+		format_fail_errno(about, -EFBIG);
 	else
 		take_parsed(output, text, about);
 	if (output.size > 0) {

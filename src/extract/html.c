@@ -455,20 +455,21 @@ static unsigned cells_in(const GumboNode *row)
 	return count;
 }
 
-/* A table of data, not of layout: two columns or more somewhere, and nothing inside that one line cannot hold. */
+/* A table of data, not of layout: two rows, two columns somewhere, and nothing inside that one line cannot hold. */
 static bool is_data_table(const GumboNode *table)
 {
 	if (attribute_is(table, "role", "presentation") || attribute_is(table, "role", "none"))
 		return false;
-	unsigned columns = 0, seen = 0;
+	unsigned columns = 0, rows = 0;
 	for (const GumboNode *n = next_node(table, table, true); n; n = next_node(n, table, true)) {
 		GumboTag tag = tag_of(n);
 		if (tag == GUMBO_TAG_TABLE || tag == GUMBO_TAG_PRE || (tag >= GUMBO_TAG_H1 && tag <= GUMBO_TAG_H6) || tag == GUMBO_TAG_BLOCKQUOTE)
 			return false;
-		if (tag == GUMBO_TAG_TR && seen++ < LOOK_AHEAD && cells_in(n) > columns)
-			columns = cells_in(n);
+		unsigned cells = tag == GUMBO_TAG_TR ? cells_in(n) : 0;
+		rows += cells > 0;
+		columns = cells > columns ? cells : columns;
 	}
-	return columns >= 2;
+	return rows >= 2 && columns >= 2;
 }
 
 /* The text of a cell as one line. */
@@ -494,7 +495,8 @@ static size_t read_row(struct html *h, const GumboNode *row, struct table *t)
 		for (; column < TABLE_COLUMNS && t->down[column] > 0; column++) {
 			t->down[column]--;
 			starts[column] = t->text.size;
-			buf_add(&t->text, t->held.data + t->at[column], t->size[column]);
+			if (t->size[column] > 0)
+				buf_add(&t->text, t->held.data + t->at[column], t->size[column]);
 			ends[column] = t->text.size;
 		}
 		if (!cell || column == TABLE_COLUMNS)
@@ -508,7 +510,8 @@ static size_t read_row(struct html *h, const GumboNode *row, struct table *t)
 		if (down > 1 && !buf_error(&t->text)) {
 			t->down[column] = (unsigned)(down < 65535 ? down : 65535) - 1;
 			t->size[column] = ends[column] - starts[column];
-			buf_add(&t->held, t->text.data + starts[column], t->size[column]);
+			if (t->size[column] > 0)
+				buf_add(&t->held, t->text.data + starts[column], t->size[column]);
 		}
 		size_t first = column++;
 		for (long k = 1; k < across && column < TABLE_COLUMNS && k < 64; k++, column++) {
@@ -559,8 +562,8 @@ static void add_table(struct html *h, const GumboNode *table)
 		if (tag_of(n) != GUMBO_TAG_TR || is_hidden(n))
 			continue;
 		size_t count = read_row(h, n, t);
-		if (count == 0)
-			continue;
+		if (t->text.size == 0)
+			continue; /* a row for spacing */
 		/* One header row: the first. It is as wide as the widest row, which Markdown asks for. */
 		for (; header && count < widest; count++)
 			t->cells[count] = (struct span){"", 0};
@@ -607,7 +610,6 @@ static unsigned breaks_around(GumboTag tag)
 	case GUMBO_TAG_HGROUP:
 		return 2;
 	case GUMBO_TAG_ADDRESS:
-	case GUMBO_TAG_BR:
 	case GUMBO_TAG_DT:
 	case GUMBO_TAG_FIGCAPTION:
 	case GUMBO_TAG_LEGEND:
@@ -674,6 +676,12 @@ static bool enter(struct html *h, const GumboNode *node)
 	case GUMBO_TAG_A:
 		enter_link(h, node);
 		return true;
+	case GUMBO_TAG_BR:
+		if (h->pre || h->heading)
+			break_around(h, 1);
+		else
+			markdown_line_break(&h->md);
+		return false;
 	case GUMBO_TAG_IMG:
 	case GUMBO_TAG_AREA:
 		add_alternative(h, node);
@@ -726,8 +734,6 @@ static void leave(struct html *h, const GumboNode *node)
 		return;
 	case GUMBO_TAG_A:
 		leave_link(h, node);
-		return;
-	case GUMBO_TAG_BR:
 		return;
 	default:
 		if (is_inline_code(tag))

@@ -23,9 +23,16 @@ void markdown_break(struct markdown *m, unsigned lines)
 	m->pending_blank = m->cell && m->written;
 	if (m->cell || !m->written)
 		return;
-	if (m->pending_breaks < lines)
+	/* The first paragraph of an item stands beside its mark. */
+	if (m->pending_breaks < lines && m->marker_size == 0)
 		m->pending_breaks = lines;
 	m->line_open = false;
+}
+
+void markdown_line_break(struct markdown *m)
+{
+	/* The second in a row makes a paragraph, which is what people who write two mean. */
+	markdown_break(m, m->pending_breaks > 0 ? 2 : 1);
 }
 
 static void add_blank_prefix(struct markdown *m)
@@ -62,9 +69,13 @@ static void begin_word(struct markdown *m)
 	m->line_open = m->written = true;
 }
 
-static bool is_blank(char c)
+/* Bytes of the blank at s[at], 0 when there is none. A no-break space is one: pages are full of paragraphs made of nothing else. */
+static size_t blank_at(struct span s, size_t at)
 {
-	return c == ' ' || (c >= '\t' && c <= '\r');
+	char c = s.data[at];
+	if (c == ' ' || (c >= '\t' && c <= '\r'))
+		return 1;
+	return c == '\xc2' && at + 1 < s.size && s.data[at + 1] == '\xa0' ? 2 : 0;
 }
 
 static void add_word(struct markdown *m, const char *word, size_t size)
@@ -110,15 +121,15 @@ void markdown_text(struct markdown *m, struct span s)
 		return;
 	}
 	for (size_t at = 0; at < s.size;) {
-		size_t start = at;
-		while (at < s.size && !is_blank(s.data[at]))
+		size_t start = at, blank;
+		while (at < s.size && blank_at(s, at) == 0)
 			at++;
 		if (at > start)
 			add_word(m, s.data + start, at - start);
 		if (at < s.size)
 			m->pending_blank = m->line_open || m->cell;
-		while (at < s.size && is_blank(s.data[at]))
-			at++;
+		while (at < s.size && (blank = blank_at(s, at)) > 0)
+			at += blank;
 	}
 	if (m->cell && !m->written)
 		m->pending_blank = false;

@@ -35,6 +35,8 @@ struct markdown {
 void markdown_init(struct markdown *m, struct buf *out, bool cell);
 /* Makes sure that the next text begins a new line (1) or a paragraph after a blank line (2). */
 void markdown_break(struct markdown *m, unsigned lines);
+/* A line break inside a paragraph; two of them end it. */
+void markdown_line_break(struct markdown *m);
 /* Running text: runs of blanks become one blank. */
 void markdown_text(struct markdown *m, struct span s);
 /* The same without looking for blanks or escapes: marks that belong to the format. */

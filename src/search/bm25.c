@@ -78,18 +78,6 @@ int bm25_score(struct searcher *s, struct store_read *r, const struct term_posti
 
 struct score_range bm25_range(const struct searcher *s)
 {
-	struct score_range range = {.min = INFINITY, .max = 0};
-	uint64_t without = 0;
-	for (uint32_t word = 0; word < s->capacity / 64; word++) {
-		for (uint64_t bits = s->eligible[word]; bits; bits &= bits - 1) {
-			float x = s->bm25[word * 64 + (uint32_t)__builtin_ctzll(bits)];
-			without += x <= 0;
-			range.scored += x > 0;
-			range.min = x < range.min ? x : range.min;
-			range.max = x > range.max ? x : range.max;
-		}
-	}
-	if (without || !range.scored)
-		range.min = 0;
-	return range;
+	struct score_range range = column_range(s, s->bm25, 0);
+	return range.scored ? range : (struct score_range){0};
 }

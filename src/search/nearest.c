@@ -58,12 +58,23 @@ static float cosine_of(const struct scan *scan, int32_t dot, float scale)
 	return scale == 0 ? NAN : (float)dot * scale * scan->query_scale;
 }
 
+/* Whether one of the scales is NaN. In rounds of 64, which compilers vectorise. */
+static bool any_nan(const float *scales, uint32_t count)
+{
+	int unknown = 0;
+	uint32_t i = 0;
+	for (; i + 64 <= count; i += 64)
+		for (uint32_t k = 0; k < 64; k++)
+			unknown |= scales[i + k] != scales[i + k];
+	for (; i < count; i++)
+		unknown |= scales[i] != scales[i];
+	return unknown;
+}
+
 /* NaN scales are rare, but a segment that has one is looked at chunk by chunk. */
 static void note_missing(struct scan *scan, uint32_t first, const struct store_vectors *v)
 {
-	unsigned unknown = 0;
-	for (uint32_t i = 0; i < v->count; i++)
-		unknown |= isnan(v->scales[i]) != 0;
+	bool unknown = any_nan(v->scales, v->count);
 	for (uint32_t i = 0; unknown && i < v->count && !scan->missing; i++)
 		scan->missing = isnan(v->scales[i]) && is_eligible(scan->s, first + i);
 	if (!scan->missing)
@@ -71,6 +82,23 @@ static void note_missing(struct scan *scan, uint32_t first, const struct store_v
 }
 
 /* --- every row ----------------------------------------------------------------------------------------------------- */
+
+/* In rounds of 64 without conditions inside, which compilers vectorise. */
+static void scale_dots(const struct scan *scan, const int32_t *restrict dots, const float *restrict scales, uint32_t count,
+		       float *restrict cosines)
+{
+	const float query_scale = scan->query_scale;
+	int zero = 0;
+	uint32_t i = 0;
+	for (; i + 64 <= count; i += 64) {
+		for (uint32_t k = 0; k < 64; k++)
+			cosines[i + k] = (float)dots[i + k] * scales[i + k] * query_scale;
+		for (uint32_t k = 0; k < 64; k++)
+			zero |= scales[i + k] == 0;
+	}
+	for (uint32_t from = zero ? 0 : i; from < count; from++)
+		cosines[from] = cosine_of(scan, dots[from], scales[from]);
+}
 
 static int scan_segment(struct scan *scan, uint32_t segment)
 {
@@ -83,8 +111,7 @@ static int scan_segment(struct scan *scan, uint32_t segment)
 	float *cosines = scan->s->cosine + first;
 	if (v.count)
 		vec_dot_rows(v.rows, v.count, scan->space->dims, scan->query, dots);
-	for (uint32_t i = 0; i < v.count; i++)
-		cosines[i] = cosine_of(scan, dots[i], v.scales[i]);
+	scale_dots(scan, dots, v.scales, v.count, cosines);
 	forget_cosines(cosines + v.count, STORE_SEGMENT_CHUNKS - v.count);
 	note_missing(scan, first, &v);
 	return 0;
@@ -213,14 +240,6 @@ int nearest_score(struct searcher *s, struct store_read *r, const struct store_s
 
 struct score_range nearest_range(const struct searcher *s)
 {
-	struct score_range range = {.min = INFINITY, .max = -INFINITY};
-	for (uint32_t word = 0; word < s->capacity / 64; word++) {
-		for (uint64_t bits = s->eligible[word]; bits; bits &= bits - 1) {
-			float x = s->cosine[word * 64 + (uint32_t)__builtin_ctzll(bits)];
-			range.scored += x == x;
-			range.min = x < range.min ? x : range.min;
-			range.max = x > range.max ? x : range.max;
-		}
-	}
-	return range;
+	struct score_range range = column_range(s, s->cosine, -INFINITY);
+	return range.scored ? range : (struct score_range){0};
 }

@@ -66,7 +66,7 @@ static int load_columns(struct searcher *s, struct store_read *r, const struct s
 	s->segment_count = stats->chunk_limit / STORE_SEGMENT_CHUNKS + (stats->chunk_limit % STORE_SEGMENT_CHUNKS != 0);
 	s->capacity = s->segment_count * STORE_SEGMENT_CHUNKS;
 	int result = grow_columns(s, s->segment_count);
-	if (result)
+	if (result || !s->segment_count)
 		return result;
 	memset(s->bm25, 0, s->capacity * sizeof(*s->bm25));
 	memset(s->eligible, 0, s->capacity / 8);

@@ -30,9 +30,12 @@ struct score_range {
 	uint32_t scored; /* chunks that have a score */
 };
 
+/* Smallest and largest number of a column among eligible chunks, NaN left out; `scored` counts those above `floor`. */
+struct score_range column_range(const struct searcher *s, const float *column, float floor);
+
 /* Adds each term's BM25 to s->bm25, in the order of the query. 0, -EIO or -ENOMEM. */
 int bm25_score(struct searcher *s, struct store_read *r, const struct term_postings *query);
-/* Smallest and largest BM25 of an eligible chunk; the smallest is 0 where one has no query word. */
+/* The smallest is 0 where an eligible chunk has no query word. */
 struct score_range bm25_range(const struct searcher *s);
 
 /* Fills s->cosine for all chunks that have a vector in the space, and tells whether an eligible one has none. 0, -EINVAL, -EIO or -ENOMEM. */

@@ -68,8 +68,8 @@ struct postings {
 	size_t texts_size, texts_capacity;
 	uint64_t *list; /* entry << 40 | count << 32 | chunk, in order of chunk */
 	size_t list_count, list_capacity;
-	uint32_t *map; /* scratch: entry of each term of a document */
-	size_t map_capacity;
+	uint32_t *map, *hashes; /* scratch: entry and hash of each term of a document */
+	size_t map_capacity, hashes_capacity;
 };
 
 /* Columns that a batch changes, with room for a whole segment; written when the batch ends. */

@@ -424,6 +424,7 @@ int writer_start(struct store *s)
 		(void)pthread_cond_destroy(&s->queue_filled);
 		return -rc;
 	}
+	(void)pthread_setname_np(s->writer, "store-writer");
 	s->has_writer = true;
 	return 0;
 }

@@ -35,6 +35,15 @@ static inline __m128i add_across(__m256i a, __m256i b, __m256i c, __m256i d)
 	return _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
 }
 
+/* The products of 128, which a stored byte is too large by. */
+static int32_t bias(size_t dims, const struct wide_query *query)
+{
+	__m256i sum = _mm256_setzero_si256();
+	for (size_t i = 0; i < dims / 16; i++)
+		sum = _mm256_add_epi32(sum, _mm256_madd_epi16(query->word[i], _mm256_set1_epi16(128)));
+	return _mm_cvtsi128_si32(add_across(sum, sum, sum, sum));
+}
+
 /* Two rows at a time share the loads of the query, which are twice as many as the row's. */
 static inline void dot_two(const uint8_t *row, size_t dims, const struct wide_query *query, __m256i sums[2])
 {
@@ -60,18 +69,18 @@ static void dot_rows(const uint8_t *rows, size_t count, size_t dims, const int8_
 {
 	struct wide_query wide;
 	widen_query(query, dims, &wide);
-	int32_t bias = vec_bias(query, dims);
+	int32_t excess = bias(dims, &wide);
 	size_t i = 0;
 	for (; i + 4 <= count; i += 4) {
 		__m256i sums[4];
 		dot_two(rows + i * dims, dims, &wide, sums);
 		dot_two(rows + (i + 2) * dims, dims, &wide, sums + 2);
 		_mm_storeu_si128((__m128i *)(out + i),
-				 _mm_sub_epi32(add_across(sums[0], sums[1], sums[2], sums[3]), _mm_set1_epi32(bias)));
+				 _mm_sub_epi32(add_across(sums[0], sums[1], sums[2], sums[3]), _mm_set1_epi32(excess)));
 	}
 	for (; i < count; i++) {
 		__m256i sum = dot_one(rows + i * dims, dims, &wide);
-		out[i] = _mm_cvtsi128_si32(add_across(sum, sum, sum, sum)) - bias;
+		out[i] = _mm_cvtsi128_si32(add_across(sum, sum, sum, sum)) - excess;
 	}
 }
 
@@ -99,10 +108,12 @@ static inline uint16_t distance(const uint64_t *row, const uint64_t *query, size
 		__m256i x = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(row + w)), _mm256_loadu_si256((const __m256i *)(query + w)));
 		sum = _mm256_add_epi64(sum, count_bits(x));
 	}
-	__m256i rest = _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)(words - w)), _mm256_setr_epi64x(0, 1, 2, 3));
-	__m256i x = _mm256_xor_si256(_mm256_maskload_epi64((const long long *)(row + w), rest),
-				     _mm256_maskload_epi64((const long long *)(query + w), rest));
-	sum = _mm256_add_epi64(sum, count_bits(x));
+	if (w < words) {
+		__m256i rest = _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)(words - w)), _mm256_setr_epi64x(0, 1, 2, 3));
+		__m256i x = _mm256_xor_si256(_mm256_maskload_epi64((const long long *)(row + w), rest),
+					     _mm256_maskload_epi64((const long long *)(query + w), rest));
+		sum = _mm256_add_epi64(sum, count_bits(x));
+	}
 	return (uint16_t)add_words(sum);
 }
 
