@@ -79,14 +79,16 @@ int corpus_index(struct corpus *c, progress_fn *progress, void *context, struct 
 	if (r == 0) {
 		r = refresh_tree(c, "", &counts, ticker_interrupted, &t);
 		/* Jobs refer to `counts`: they must all have ended before it goes. */
-		while (!jobs_drain(c, 1000))
+		while (!jobs_settle(c, 1000))
 			;
 		store_flush(c->store);
+		while (!jobs_drain(c, 1000))
+			;
 		ticker_stop(&t);
 	}
 	if (r < 0)
 		(void)snprintf(error, error_size, "%s: %s", source_path(c->source), r == -EINTR ? "interrupted; what was done is kept" : strerror(-r));
-	*ret = (struct corpus_index_summary){
+	struct corpus_index_summary summary = {
 		.files = atomic_load(&counts.files),
 		.unchanged = atomic_load(&counts.unchanged),
 		.computed = atomic_load(&counts.computed),
@@ -95,6 +97,8 @@ int corpus_index(struct corpus *c, progress_fn *progress, void *context, struct 
 		.removed = atomic_load(&counts.removed),
 		.bytes = atomic_load(&counts.bytes),
 	};
+	if (ret)
+		*ret = summary;
 	return r;
 }
 
