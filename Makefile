@@ -77,6 +77,9 @@ $(B)/%.o: %.c
 	@$(if $(Q),echo "  CC   $<")
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# What .incbin reads is not among the compiler's dependencies.
+$(B)/src/embed/model_data.o: src/embed/model_static.bin
+
 $(B)/%.o: %.S
 	$(Q)mkdir -p $(@D)
 	@$(if $(Q),echo "  AS   $<")
