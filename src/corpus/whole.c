@@ -123,7 +123,7 @@ static void differs(struct verify *v, const char *stage, const char *message)
 static bool same_chunks(const struct chunk_list *a, const struct chunk_list *b)
 {
 	return a->count == b->count && a->heading_count == b->heading_count && a->heading_text_size == b->heading_text_size &&
-	       memcmp(a->chunks, b->chunks, a->count * sizeof(*a->chunks)) == 0 &&
+	       (a->count == 0 || memcmp(a->chunks, b->chunks, a->count * sizeof(*a->chunks)) == 0) &&
 	       (a->heading_text_size == 0 || memcmp(a->heading_text, b->heading_text, a->heading_text_size) == 0);
 }
 
