@@ -17,7 +17,7 @@ B := build/$(config)
 # The program that people run is always build/corpusfs; other configurations keep theirs in their own folder.
 PROGRAM := $(if $(filter normal,$(config)),build/corpusfs,$(B)/corpusfs)
 
-libraries = fuse3 lmdb uchardet libutf8proc libcrypto libxxhash libseccomp gumbo jansson
+libraries = fuse3 lmdb uchardet libutf8proc libcrypto libxxhash libseccomp gumbo expat zlib jansson
 found := $(shell $(PKG_CONFIG) --exists $(libraries) 2>/dev/null && echo yes)
 ifneq ($(found),yes)
 ifeq ($(filter help clean,$(MAKECMDGOALS)),)
@@ -76,6 +76,9 @@ $(B)/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	@$(if $(Q),echo "  CC   $<")
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# What .incbin reads is not among the compiler's dependencies.
+$(B)/src/embed/model_data.o: src/embed/model_static.bin
 
 $(B)/%.o: %.S
 	$(Q)mkdir -p $(@D)

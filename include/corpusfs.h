@@ -212,7 +212,7 @@ struct corpus_progress {
 struct corpus_index_summary {
 	uint64_t files, unchanged, computed, skipped, failed, removed, bytes;
 };
-/* Does all pending work and returns when it is committed. `progress` (may be NULL) is called a few times a second; a non-zero return ends
+/* Does all pending work and returns when it is committed. `ret` may be NULL. `progress` (may be NULL) is called a few times a second; a non-zero return ends
  * the work with -EINTR, what was done is kept. */
 CORPUS_API int corpus_index(struct corpus *c, int (*progress)(void *context, const struct corpus_progress *p), void *context,
 			    struct corpus_index_summary *ret, char *error, size_t error_size);

@@ -29,6 +29,24 @@ struct mounting {
 
 /* --- before anything is started ------------------------------------------------------------------------------------ */
 
+/* The process will stand in the root folder, so a relative name would mean another file there. */
+static int make_absolute(const char *name, char out[PATH_MAX])
+{
+	char here[PATH_MAX] = "";
+	if (!name) {
+		out[0] = '\0';
+		return 0;
+	}
+	if (name[0] != '/' && !getcwd(here, sizeof(here))) {
+		out_error("%s: %s", name, strerror(errno));
+		return -errno;
+	}
+	if (snprintf(out, PATH_MAX, "%s%s%s", here, *here ? "/" : "", name) < PATH_MAX)
+		return 0;
+	out_error("%s: the name is too long", name);
+	return -ENAMETOOLONG;
+}
+
 /* What a killed process left behind would make every later look at the folder fail. */
 static int remove_dead_mount(const char *mountpoint)
 {
@@ -55,6 +73,9 @@ static int check_source(struct mounting *m, const char *name)
 static int check_mountpoint(struct mounting *m, const char *name)
 {
 	struct stat st;
+	/* Somebody with more rights mounted already and gave us the open device. */
+	if (strncmp(name, "/dev/fd/", 8) == 0)
+		return make_absolute(name, m->mountpoint);
 	int r = where_absolute(name, m->mountpoint);
 	if (r == 0 && stat(m->mountpoint, &st) < 0)
 		r = errno == ENOTCONN ? remove_dead_mount(m->mountpoint) : -errno;
@@ -87,24 +108,6 @@ static int check_apart(const struct mounting *m)
 	out_error("%s: %s its source folder %s; choose a mountpoint outside it", m->mountpoint,
 		  source == mountpoint ? "is" : source < mountpoint ? "lies inside" : "contains", m->source);
 	return -EINVAL;
-}
-
-/* The process will stand in the root folder, so a relative name would mean another file there. */
-static int make_absolute(const char *name, char out[PATH_MAX])
-{
-	char here[PATH_MAX] = "";
-	if (!name) {
-		out[0] = '\0';
-		return 0;
-	}
-	if (name[0] != '/' && !getcwd(here, sizeof(here))) {
-		out_error("%s: %s", name, strerror(errno));
-		return -errno;
-	}
-	if (snprintf(out, PATH_MAX, "%s%s%s", here, *here ? "/" : "", name) < PATH_MAX)
-		return 0;
-	out_error("%s: the name is too long", name);
-	return -ENAMETOOLONG;
 }
 
 /* --- the serving process ------------------------------------------------------------------------------------------- */

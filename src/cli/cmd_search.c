@@ -326,9 +326,10 @@ static enum exit_code search_source(const struct question *q, const struct corpu
 	bool owned = false;
 	if (open_source(q->config, q->where.source, OPEN_OR_READ, &corpus, &owned) < 0)
 		return EXIT_ERROR;
+	struct corpus_index_summary summary;
 	enum exit_code code = EXIT_FINE;
 	if (owned)
-		code = open_index(corpus, NULL) < 0 ? EXIT_ERROR : EXIT_FINE;
+		code = open_index(corpus, &summary) < 0 ? EXIT_ERROR : EXIT_FINE;
 	if (code == EXIT_FINE)
 		code = search_corpus(q, corpus, query);
 	corpus_close(corpus);

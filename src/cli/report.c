@@ -101,7 +101,9 @@ static void print_status(FILE *out, const json_t *root)
 	print_line(out, "text", "%s", out_size((double)number(root, "text_bytes"), size));
 	print_index(out, root);
 	print_model(out, root);
-	print_line(out, "sandbox", "%s", string(root, "sandbox"));
+	/* Only a process that extracts has a sandbox to speak of. */
+	if (*string(root, "mountpoint"))
+		print_line(out, "sandbox", "%s", string(root, "sandbox"));
 	print_store(out, root);
 }
 

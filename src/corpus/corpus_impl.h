@@ -186,6 +186,8 @@ int access_new(struct corpus *c, const struct corpus_caller *caller, struct acce
 void access_free(struct access *a);
 /* No document is hidden from this caller by permissions. */
 bool access_sees_everything(const struct access *a);
+/* May know that a name exists: the folders above it let the caller pass. */
+bool access_may_see(struct access *a, const char *path);
 bool access_may_read(struct access *a, const char *path, struct stat *ret_st);
 
 #endif

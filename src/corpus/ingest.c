@@ -519,6 +519,7 @@ void ingest_store(struct job *job, struct worker *w, struct corpus_doc *doc, str
 	p->op.bytes = sizeof(*p) + p->chunks.size + p->terms.posting_count * sizeof(struct term_posting) +
 		      (p->doc->text && !p->known ? corpus_blob_size(p->doc->text) : 0);
 	p->op.urgent = job->task.lane == LANE_INTERACTIVE;
+	jobs_settled(job);
 	store_submit(w->corpus->store, &p->op);
 }
 

@@ -198,7 +198,9 @@ static int list_file(void *context, struct span path, const struct store_file *f
 		return 0;
 	memcpy(name, path.data, path.size);
 	name[path.size] = '\0';
-	if (!access_may_read(l->access, name, &st) || store_get_extraction(l->read, &file->extraction, &x) < 0)
+	bool folder = path.size && name[path.size - 1] == '/'; /* an excluded one */
+	bool may_see = folder ? access_may_see(l->access, name) : access_may_read(l->access, name, &st);
+	if (!may_see || store_get_extraction(l->read, &file->extraction, &x) < 0)
 		return 0;
 	struct json j;
 	json_init(&j, l->out);

@@ -7,7 +7,7 @@
 #include <strings.h>
 
 /* Raise whenever a kind below gets an extractor: documents skipped before are then looked at again. */
-enum { NONE_VERSION = 1 };
+enum { NONE_VERSION = 2 };
 
 #define NONE(media_type, code, message)                                                                                                    \
 	{                                                                                                                                  \
@@ -143,12 +143,21 @@ static const struct format *choose_by_magic(struct span head)
 	return NULL;
 }
 
-/* What a ZIP file holds, as far as its first entries tell. */
+/* What a ZIP file holds, as far as the names of its first entries tell; else its own name. Office documents begin with a list of their parts,
+ * which is packed, so that the three kinds may look alike here: their extractor looks inside. */
 static const struct format *choose_zip(struct span head, enum name_kind kind)
 {
-	bool office = has(head, "mimetypeapplication/") || has(head, "[Content_Types].xml") || has(head, "word/") || has(head, "xl/") ||
-		      has(head, "ppt/");
-	return office || kind == NAME_OFFICE ? &none_office : &none_archive;
+	if (has(head, "mimetypeapplication/"))
+		return &none_office;
+	if (has(head, "word/") || kind == NAME_DOCX)
+		return &format_docx;
+	if (has(head, "ppt/") || kind == NAME_PPTX)
+		return &format_pptx;
+	if (has(head, "xl/") || kind == NAME_XLSX)
+		return &format_xlsx;
+	if (has(head, "[Content_Types].xml"))
+		return &format_docx;
+	return kind == NAME_OFFICE ? &none_office : &none_archive;
 }
 
 static bool is_control(unsigned char c)

@@ -45,7 +45,7 @@ void format_set_title(struct extract_result *about, struct span title);
 extern const struct format *const extract_formats[];
 
 extern const struct format format_text_plain, format_text_markdown, format_text_rst, format_text_code, format_text_table;
-extern const struct format format_html, format_pdf;
+extern const struct format format_html, format_pdf, format_docx, format_pptx, format_xlsx;
 
 /* Halves of formats that tests and fuzzers run in their own process. */
 format_extract_fn html_extract;

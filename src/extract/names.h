@@ -12,6 +12,9 @@ enum name_kind {
 	NAME_CODE,
 	NAME_HTML,
 	NAME_PDF,
+	NAME_DOCX,
+	NAME_PPTX,
+	NAME_XLSX,
 	NAME_OFFICE, /* documents without an extractor */
 	NAME_IMAGE,
 	NAME_BINARY, /* sound, video, archives, programs, fonts, databases */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <locale.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -394,6 +395,7 @@ noreturn void server_main(int control, const struct format *const *formats, cons
 	while (formats[s.format_count] && s.format_count < HELPER_FORMATS)
 		s.format_count++;
 	(void)prctl(PR_SET_NAME, "corpusfs-helper");
+	(void)setlocale(LC_ALL, "C"); /* numbers in documents have points, whatever the user's have */
 	detach(&s);
 	s.paths = calloc(HELPER_FORMATS, sizeof(*s.paths));
 	if (!s.paths || s.signals < 0)

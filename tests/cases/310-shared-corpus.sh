@@ -1,4 +1,5 @@
 #!/bin/bash
+# sanitizers: none
 # Real documents, when they are at hand (CORPUSFS_SHARED=folder with documents/ and train/): hundreds of PDF files and all training text mounted
 # together. Every file is in raw/ byte for byte; every document that pdftotext can read has its clean text, every other one its reason; verify
 # finds nothing; two runs from empty stores give the same trees.

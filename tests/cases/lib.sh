@@ -288,6 +288,12 @@ make_pdf() {
 	} >"$file"
 }
 
+# settle_documents: a file written within the last two seconds is looked at again, because its stamp cannot tell a second write; what counts
+# unchanged files waits for that to pass.
+settle_documents() {
+	sleep 2.5
+}
+
 # make_documents FOLDER: a small folder with one of most kinds, a folder below it, a name with a space, a file of no known kind.
 make_documents() {
 	local folder=$1 i
