@@ -24,11 +24,6 @@ struct best {
 	int error;	 /* of a look into the store for a tie */
 };
 
-static uint32_t doc_of(const struct searcher *s, uint32_t id)
-{
-	return s->segments[id / STORE_SEGMENT_CHUNKS].docs[id % STORE_SEGMENT_CHUNKS];
-}
-
 /* Equal scores: the order must not depend on ids, which depend on the order of indexing. */
 static bool tie_ranks_before(struct best *b, uint32_t x, uint32_t y)
 {

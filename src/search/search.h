@@ -22,7 +22,7 @@ enum search_mode { SEARCH_HYBRID, SEARCH_KEYWORD, SEARCH_VECTOR };
 
 struct search_request {
 	enum search_mode mode;
-	struct span text;	  /* UTF-8; may be empty in vector mode */
+	struct span text;	  /* UTF-8; may be empty in vector mode. "Quoted phrases" must be there, -words must not (search/syntax.h) */
 	const float *vector;	  /* dims of the space, unit length; NULL when there is none: hybrid falls back to keyword */
 	struct store_space space; /* of that vector */
 	float keyword_weight;	  /* w above */

@@ -1,10 +1,11 @@
-/* The stages of one search and the memory they share. Private to search/: query.c runs them in order, bm25.c and nearest.c
- * score every chunk, rank.c picks the best. */
+/* The stages of one search and the memory they share. Private to search/: query.c runs them in order, filter.c says which chunks may
+ * appear, bm25.c and nearest.c score them, rank.c picks the best. */
 #ifndef CORPUSFS_SEARCH_STAGES_H
 #define CORPUSFS_SEARCH_STAGES_H
 
 #include "base/terms.h"
 #include "search/search.h"
+#include "search/syntax.h"
 #include "store/store.h"
 
 struct words;
@@ -30,6 +31,10 @@ struct score_range {
 	uint32_t scored; /* chunks that have a score */
 };
 
+/* Takes chunks out of s->eligible: documents that the caller does not admit, excluded words, and where a quoted phrase is missing. 0,
+ * -EIO or -ENOMEM. */
+int filter_chunks(struct searcher *s, struct store_read *r, const struct search_request *request, const struct syntax *syntax);
+
 /* Smallest and largest number of a column among eligible chunks, NaN left out; `scored` counts those above `floor`. */
 struct score_range column_range(const struct searcher *s, const float *column, float floor);
 
@@ -52,6 +57,11 @@ struct fusion {
 /* The best chunks in order. Sets *ret_hits (the caller frees it) and *ret_count. 0, -EIO or -ENOMEM. */
 int rank_best(const struct searcher *s, struct store_read *r, const struct fusion *fusion, const struct search_request *request,
 	      struct search_hit **ret_hits, uint32_t *ret_count);
+
+static inline uint32_t doc_of(const struct searcher *s, uint32_t id)
+{
+	return s->segments[id / STORE_SEGMENT_CHUNKS].docs[id % STORE_SEGMENT_CHUNKS];
+}
 
 /* Whether chunk `id` is eligible. */
 static inline bool is_eligible(const struct searcher *s, uint32_t id)

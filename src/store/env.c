@@ -1,5 +1,6 @@
 /* Opening and closing: the folder, its lock, what is checked before LMDB maps a file that may be damaged, and what becomes of one
  * that is. */
+#include "store/check.h"
 #include "store/internal.h"
 
 #include <dirent.h>
@@ -97,6 +98,10 @@ static int take_lock(struct store *s, struct err *err)
 		}
 		(void)nanosleep(&(struct timespec){0, 10 * 1000 * 1000}, NULL);
 	}
+	/* Closing empties the file: text in it is from one that was killed or crashed. */
+	struct stat st;
+	s->has_lock = true;
+	s->unclean = fstat(s->lock_fd, &st) < 0 || st.st_size > 0;
 	return 0;
 }
 
@@ -196,63 +201,6 @@ static void set_aside(struct store *s, const char *why, char reset[256])
 		(void)snprintf(reset, 256, "the store was set aside as %.150s: %.70s", aside, why);
 	else
 		(void)snprintf(reset, 256, "the store was removed: %.120s", why);
-}
-
-/* --- before it is mapped ------------------------------------------------------------------------------------------- */
-
-/* LMDB 0.9's two meta pages (mdb.c: MDB_page, MDB_meta on a 64-bit machine). Looked at with pread, because LMDB maps whatever they say. */
-struct meta_page {
-	uint64_t page_number;
-	uint16_t pad, flags, lower, upper;
-	uint32_t magic, version;
-	uint64_t address, map_size;
-	struct {
-		uint32_t pad;
-		uint16_t flags, depth;
-		uint64_t branch_pages, leaf_pages, overflow_pages, entries, root;
-	} tables[2]; /* free pages, main; the first one's pad is the page size */
-	uint64_t last_page, transaction;
-};
-_Static_assert(sizeof(struct meta_page) == 152, "padding");
-enum { META_MAGIC = (int)0xBEEFC0DE, META_VERSION = 1, META_FLAG = 0x08 };
-
-static bool meta_is_sane(const struct meta_page *m, uint64_t number, uint32_t page_size)
-{
-	return m->page_number == number && m->flags == META_FLAG && m->magic == (uint32_t)META_MAGIC && m->version == META_VERSION &&
-	       m->tables[0].pad == page_size && m->last_page >= 1 && m->last_page < ((uint64_t)1 << 47) / page_size;
-}
-
-struct file_check {
-	uint64_t needed, size; /* bytes: what the newest meta page says, what there is */
-};
-
-/* 0; 1 when there is no data file or an empty one; -EIO with the reason when it is not one of ours. */
-static int check_file(const char *directory, struct file_check *ret, const char **ret_why)
-{
-	char path[PATH_SIZE];
-	struct meta_page metas[2];
-	struct stat st;
-	uint32_t page_size = (uint32_t)sysconf(_SC_PAGESIZE);
-	*ret_why = "it is not a store of this program";
-	if (file_path(directory, "data.mdb", path) < 0)
-		return -EIO;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? 1 : -errno;
-	bool good = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-	if (good && st.st_size == 0) {
-		(void)close(fd);
-		return 1;
-	}
-	for (unsigned i = 0; i < 2 && good; i++)
-		good = pread(fd, &metas[i], sizeof(*metas), (off_t)i * page_size) == (ssize_t)sizeof(*metas) &&
-		       meta_is_sane(&metas[i], i, page_size);
-	(void)close(fd);
-	if (!good)
-		return -EIO;
-	const struct meta_page *newest = &metas[metas[1].transaction > metas[0].transaction];
-	*ret = (struct file_check){(newest->last_page + 1) * page_size, (uint64_t)st.st_size};
-	return 0;
 }
 
 /* --- opening ------------------------------------------------------------------------------------------------------- */
@@ -361,7 +309,7 @@ static int drop_index(struct store_write *w)
 	c->recipe = w->s->recipe;
 	c->next_chunk = 0;
 	c->indexed_documents = c->live_chunks = c->live_length = c->held_chunks = 0;
-	c->next_pack[1] = c->next_pack[2] = 0;
+	c->next_pack[1] = c->next_pack[2] = c->first_piece_pack = 0;
 	w->changed = true;
 	return 0;
 }
@@ -426,22 +374,27 @@ static void close_env(struct store *s)
 	s->map = NULL;
 }
 
+/* Looks at the data file before LMDB does. A reader beside a writer cannot: pages change under it. */
+static int check_data(struct store *s, const char **ret_why)
+{
+	char path[PATH_SIZE], owner[2];
+	if (s->mode == STORE_READ_ONLY && store_owner(s->directory, owner, sizeof(owner)) == 0)
+		return 0;
+	int error = file_path(s->directory, "damaged", path);
+	*ret_why = "it was found damaged when last used";
+	if (error == 0 && access(path, F_OK) == 0)
+		return -EIO;
+	if (error == 0)
+		error = file_path(s->directory, "data.mdb", path);
+	return error < 0 ? error : check_file(path, s->unclean, ret_why);
+}
+
 /* Opens what is there. -EIO or -EILSEQ with *ret_why: it is not usable. */
 static int open_data(struct store *s, const struct store_options *options, const char **ret_why)
 {
-	struct file_check file = {0, 0};
-	char path[PATH_SIZE];
-	*ret_why = "it was found damaged when last used";
-	if (s->mode == STORE_WRITE && file_path(s->directory, "damaged", path) == 0 && access(path, F_OK) == 0)
-		return -EIO;
-	int error = check_file(s->directory, &file, ret_why);
-	if (error < 0)
+	int error = check_data(s, ret_why);
+	if (error < 0 && (error != -ENOENT || s->mode == STORE_READ_ONLY))
 		return error;
-	if (error > 0 && s->mode == STORE_READ_ONLY)
-		return -ENOENT;
-	*ret_why = "its file is cut off";
-	if (file.size < file.needed)
-		return -EIO;
 	int rc = open_env_that_fits(s, options);
 	*ret_why = "it is damaged";
 	if (rc != 0)
@@ -543,6 +496,8 @@ void store_close(struct store *s)
 	writer_stop(s);
 	write_release(&s->w);
 	close_env(s);
+	if (s->has_lock && ftruncate(s->lock_fd, 0) < 0)
+		s->has_lock = false; /* the next opening is only slower */
 	if (s->lock_fd >= 0)
 		(void)close(s->lock_fd);
 	for (size_t i = 0; i < VERIFIED_SPACES; i++)

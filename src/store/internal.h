@@ -103,6 +103,7 @@ struct store {
 	size_t batch_bytes;
 	struct hash recipe;
 	int lock_fd;
+	bool has_lock, unclean; /* unclean: the last owner did not close the store */
 	MDB_env *env;
 	MDB_dbi tables[TABLE_COUNT];
 	atomic_bool damaged;
@@ -188,6 +189,8 @@ int doc_add_path(struct store_write *w, uint32_t id, int change, uint32_t *ret_p
 
 int postings_add(struct store_write *w, const struct term_postings *terms, uint32_t chunk_base, int live, bool append); /* postings.c */
 int postings_flush(struct store_write *w);
+/* Gives chunks new ids: renamed[id], or UINT32_MAX for one that is gone; the order stays. */
+int postings_rename(struct store_write *w, const uint32_t *renamed);
 void postings_reset(struct postings *p);
 void postings_release(struct postings *p);
 
@@ -201,5 +204,9 @@ int segments_read(struct store_read *r, enum table table, uint32_t space, uint32
 /* Gives the chunks of a document ids base.. or only makes them live (1) or dead (0). */
 int segments_assign(struct store_write *w, uint32_t doc, uint32_t base, const uint32_t *lengths, uint32_t count);
 int segments_set_live(struct store_write *w, uint32_t base, uint32_t count, bool live, uint64_t *ret_length);
+/* Moves the columns of `count` chunks (within one segment each) from `from` to `to` <= from. */
+int segments_move(struct store_write *w, enum table table, uint32_t space, uint32_t from, uint32_t to, uint32_t count);
+/* Chunks from `limit` on are gone; there were old_limit. */
+int segments_cut(struct store_write *w, enum table table, uint32_t space, uint32_t old_limit, uint32_t limit);
 
 #endif

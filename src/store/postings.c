@@ -389,6 +389,15 @@ static int make_value(struct store_write *w, struct sorted *s, struct term_recor
 	return 0;
 }
 
+/* Writes a value that make_value() made. */
+static int put_term(struct store_write *w, MDB_cursor *cursor, struct span key, struct span payload, unsigned flags)
+{
+	struct record_head head = record_head(TABLE_TERMS, key, payload);
+	MDB_val v = {sizeof(head) + payload.size, (char *)(uintptr_t)payload.data - sizeof(head)}, k = {key.size, (void *)(uintptr_t)key.data};
+	memcpy(v.mv_data, &head, sizeof(head));
+	return write_result(w, mdb_cursor_put(cursor, &k, &v, flags));
+}
+
 static int update_term(struct store_write *w, MDB_cursor *cursor, struct sorted *s, const struct term_entry *e, const uint32_t *chunks,
 		       const uint8_t *counts)
 {
@@ -405,11 +414,7 @@ static int update_term(struct store_write *w, MDB_cursor *cursor, struct sorted 
 	int error = make_value(w, s, &old, e->live, chunks, counts, e->count, &payload);
 	if (error < 0)
 		return error;
-	struct record_head head = record_head(TABLE_TERMS, key, payload);
-	v = (MDB_val){sizeof(head) + payload.size, (char *)(uintptr_t)payload.data - sizeof(head)};
-	memcpy(v.mv_data, &head, sizeof(head));
-	k = (MDB_val){key.size, (void *)(uintptr_t)key.data};
-	return write_result(w, mdb_cursor_put(cursor, &k, &v, rc == 0 ? MDB_CURRENT : 0));
+	return put_term(w, cursor, key, payload, rc == 0 ? MDB_CURRENT : 0);
 }
 
 static int update_terms(struct store_write *w, struct sorted *s)
@@ -465,6 +470,94 @@ void postings_release(struct postings *p)
 	*p = (struct postings){0};
 }
 
+/* --- collecting ---------------------------------------------------------------------------------------------------- */
+
+/* A whole list in memory. */
+struct list {
+	uint32_t *chunks;
+	uint8_t *counts;
+	size_t count, chunk_capacity, count_capacity;
+};
+
+/* Reads what a cursor gives, under new ids; those that are gone are left out. */
+static int read_renamed(struct store_cursor *c, const uint32_t *renamed, struct list *l)
+{
+	struct store_block block;
+	int more;
+	l->count = 0;
+	while ((more = store_cursor_next(c, &block)) == 1) {
+		if (grow((void **)&l->chunks, &l->chunk_capacity, l->count + block.count, sizeof(*l->chunks), 4096) < 0 ||
+		    grow((void **)&l->counts, &l->count_capacity, l->count + block.count, 1, 4096) < 0)
+			return -ENOMEM;
+		for (uint32_t i = 0; i < block.count; i++) {
+			uint32_t chunk = renamed[block.chunks[i]];
+			l->chunks[l->count] = chunk;
+			l->counts[l->count] = block.counts[i];
+			l->count += chunk != UINT32_MAX;
+		}
+	}
+	return more;
+}
+
+static int rename_term(struct store_write *w, MDB_cursor *cursor, const MDB_val *key, const MDB_val *value, const uint32_t *renamed,
+		       struct list *l, struct sorted *s)
+{
+	struct span payload;
+	struct term_record t;
+	int error = record_take(&w->view, TABLE_TERMS, key, value, &payload);
+	if (error == 0 && term_decode(payload, &t) < 0)
+		error = store_mark_damaged(w->s, "a term's record is wrong");
+	if (error < 0)
+		return error;
+	struct store_cursor c = {.r = &w->view, .pieces = t.pieces, .pieces_end = t.pieces_end, .last = t.blocks, .last_end = t.blocks_end};
+	struct term_record empty = {.live = t.live};
+	char text[LIMIT_TERM_BYTES];
+	if (key->mv_size > sizeof(text))
+		return store_mark_damaged(w->s, "a term is too long");
+	memcpy(text, key->mv_data, key->mv_size);
+	error = read_renamed(&c, renamed, l);
+	if (error == 0 && l->count == 0)
+		return write_result(w, mdb_cursor_del(cursor, 0));
+	if (error == 0)
+		error = make_value(w, s, &empty, 0, l->chunks, l->counts, (uint32_t)l->count, &payload);
+	return error < 0 ? error : put_term(w, cursor, (struct span){text, key->mv_size}, payload, MDB_CURRENT);
+}
+
+static int rename_terms(struct store_write *w, const uint32_t *renamed)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	struct list l = {0};
+	struct sorted s = {0};
+	int rc = mdb_cursor_open(w->txn, w->s->tables[TABLE_TERMS], &cursor), error = write_result(w, rc);
+	if (error < 0)
+		return error;
+	while (error == 0 && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
+		error = rename_term(w, cursor, &key, &value, renamed, &l, &s);
+	mdb_cursor_close(cursor);
+	free(l.chunks);
+	free(l.counts);
+	sorted_release(&s);
+	return error < 0 ? error : rc == MDB_NOTFOUND ? 0 : write_result(w, rc);
+}
+
+int postings_rename(struct store_write *w, const uint32_t *renamed)
+{
+	uint8_t key[4];
+	/* Packs up to here are read and then removed; what is written from now on goes to others. */
+	int error = pack_flush(w, &w->pieces);
+	uint32_t first = w->counters.first_piece_pack, limit = w->counters.next_pack[2];
+	if (error == 0)
+		error = rename_terms(w, renamed);
+	for (uint32_t id = first; id < limit && error == 0; id++) {
+		key_u32(id, key);
+		error = table_delete(w, TABLE_POSTINGS, (struct span){(char *)key, sizeof(key)});
+		error = error == -ENOENT ? store_mark_damaged(w->s, "a pack is missing") : error;
+	}
+	w->counters.first_piece_pack = limit;
+	return error;
+}
+
 /* --- documents ----------------------------------------------------------------------------------------------------- */
 
 static int set_live(struct store_write *w, uint32_t id, struct record_doc *d, bool live)
@@ -496,17 +589,17 @@ int store_index_doc(struct store_write *w, uint32_t id, const struct term_postin
 	if (d.flags & DOC_LIVE)
 		return 0;
 	bool fresh = !(d.flags & DOC_HAS_IDS);
-	if (fresh) {
-		if (w->counters.next_chunk > UINT32_MAX - STORE_SEGMENT_CHUNKS - d.chunk_count)
-			return -EFBIG;
+	if (fresh && w->counters.next_chunk > UINT32_MAX - STORE_SEGMENT_CHUNKS - d.chunk_count)
+		return -EFBIG;
+	if (fresh)
 		d.chunk_base = w->counters.next_chunk;
+	/* First, because it changes nothing when the terms are wrong. */
+	error = postings_add(w, terms, d.chunk_base, 1, fresh);
+	if (error == 0 && fresh) {
 		error = segments_assign(w, id, d.chunk_base, terms->chunk_lengths, d.chunk_count);
-		if (error < 0)
-			return error;
 		w->counters.next_chunk += d.chunk_count;
 		w->counters.held_chunks += d.chunk_count;
 	}
-	error = postings_add(w, terms, d.chunk_base, 1, fresh);
 	return error < 0 ? error : set_live(w, id, &d, true);
 }
 

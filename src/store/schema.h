@@ -63,7 +63,9 @@ struct counters {
 	uint64_t generation;
 	uint32_t next_doc, next_chunk, next_space, epoch; /* epoch: number of the recipe */
 	uint32_t next_pack[3];				  /* texts, chunk lists, postings */
+	uint32_t first_piece_pack;			  /* packs of postings below are gone */
 	uint32_t orphans;				  /* documents without a path */
+	uint32_t zero;
 	uint64_t files[3];				  /* by enum store_state */
 	uint64_t documents, indexed_documents, text_bytes; /* of documents with a path; indexed ones */
 	uint64_t live_chunks, live_length;
@@ -105,7 +107,7 @@ struct record_space {
 };
 
 _Static_assert(sizeof(struct record_head) == 8 && sizeof(struct segment_head) == 48 && sizeof(struct item_head) == 16, "padding");
-_Static_assert(sizeof(struct counters) == 8 + 8 * 4 + 9 * 8 + 32, "padding");
+_Static_assert(sizeof(struct counters) == 8 + 10 * 4 + 9 * 8 + 32, "padding");
 _Static_assert(sizeof(struct record_file) == 112 && sizeof(struct record_doc) == 76 && sizeof(struct record_extraction) == 24 &&
 	       sizeof(struct record_space) == 36, "padding");
 

@@ -297,3 +297,121 @@ int segments_set_live(struct store_write *w, uint32_t base, uint32_t count, bool
 	*ret_length = length;
 	return 0;
 }
+
+/* --- collecting ---------------------------------------------------------------------------------------------------- */
+
+static bool segment_exists(struct store_write *w, enum table table, uint32_t space, uint32_t segment)
+{
+	struct segment_head head;
+	const char *columns;
+	return segments_read(&w->view, table, space, segment, &head, &columns) == 0;
+}
+
+static void move_chunk_rows(struct segment_buffer *to, uint32_t to_at, const char *from, uint32_t from_at, uint32_t count)
+{
+	const struct segment_buffer source = {.columns = (char *)(uintptr_t)from};
+	struct chunk_columns a = chunk_columns(to), b = chunk_columns(&source);
+	memmove(a.docs + to_at, b.docs + from_at, count * sizeof(*a.docs));
+	memmove(a.lengths + to_at, b.lengths + from_at, count * sizeof(*a.lengths));
+	for (uint32_t i = 0; i < count; i++) { /* rising, and to <= from where both are one */
+		uint64_t live = b.live[(from_at + i) / 64] >> ((from_at + i) % 64) & 1, bit = (uint64_t)1 << ((to_at + i) % 64);
+		uint64_t *word = &a.live[(to_at + i) / 64];
+		*word = live ? *word | bit : *word & ~bit;
+	}
+}
+
+static void forget_rows(struct segment_buffer *b, uint32_t at, uint32_t count)
+{
+	char *scales = vector_columns(b->columns, STORE_SEGMENT_CHUNKS, b->dims).scales;
+	for (uint32_t i = at; i < at + count; i++)
+		memcpy(scales + i * sizeof(float), &(float){NAN}, sizeof(float));
+}
+
+static void move_vector_rows(struct segment_buffer *to, uint32_t to_at, const char *from, uint32_t from_capacity, uint32_t from_at, uint32_t count)
+{
+	uint32_t there = from_at < from_capacity ? from_capacity - from_at : 0;
+	if (there > count)
+		there = count;
+	struct vector_columns a = vector_columns(to->columns, STORE_SEGMENT_CHUNKS, to->dims),
+			      b = vector_columns((char *)(uintptr_t)from, from_capacity, to->dims);
+	memmove(a.rows + (size_t)to_at * to->dims, b.rows + (size_t)from_at * to->dims, (size_t)there * to->dims);
+	memmove(a.scales + to_at * sizeof(float), b.scales + from_at * sizeof(float), there * sizeof(float));
+	memmove(a.bits + (size_t)to_at * to->dims / 8, b.bits + (size_t)from_at * to->dims / 8, (size_t)there * to->dims / 8);
+	forget_rows(to, to_at + there, count - there);
+	if (to->rows < to_at + count)
+		to->rows = to_at + count;
+}
+
+int segments_move(struct store_write *w, enum table table, uint32_t space, uint32_t from, uint32_t to, uint32_t count)
+{
+	uint32_t from_segment = from / STORE_SEGMENT_CHUNKS, to_segment = to / STORE_SEGMENT_CHUNKS, from_at = from % STORE_SEGMENT_CHUNKS,
+		 to_at = to % STORE_SEGMENT_CHUNKS;
+	struct segment_head head;
+	struct segment_buffer *b;
+	const char *columns;
+	int error = segments_read(&w->view, table, space, from_segment, &head, &columns);
+	if (error == -ENOENT && table == TABLE_VECTORS) { /* no vectors there: none here either */
+		if (!segment_exists(w, table, space, to_segment))
+			return 0;
+		error = segments_read(&w->view, table, space, to_segment, &head, &columns);
+		if (error == 0)
+			error = segments_touch(w, table, space, to_segment, head.dims, &b);
+		if (error == 0)
+			forget_rows(b, to_at, count);
+		return error;
+	}
+	if (error < 0)
+		return error == -ENOENT ? store_mark_damaged(w->s, "a segment is missing") : error;
+	/* Touching may write buffers back and free them, so the source is looked up again. */
+	error = segments_touch(w, table, space, to_segment, head.dims, &b);
+	if (error == 0)
+		error = segments_read(&w->view, table, space, from_segment, &head, &columns);
+	if (error < 0)
+		return error;
+	if (table == TABLE_SEGMENTS)
+		move_chunk_rows(b, to_at, columns, from_at, count);
+	else
+		move_vector_rows(b, to_at, columns, head.capacity, from_at, count);
+	return 0;
+}
+
+/* The last segment that stays, cut at `at`. */
+static int cut_segment(struct store_write *w, enum table table, uint32_t space, uint32_t segment, uint32_t at)
+{
+	struct segment_head head;
+	struct segment_buffer *b;
+	const char *columns;
+	int error = segments_read(&w->view, table, space, segment, &head, &columns);
+	if (error == 0)
+		error = segments_touch(w, table, space, segment, head.dims, &b);
+	if (error < 0)
+		return error == -ENOENT && table == TABLE_VECTORS ? 0 : error;
+	if (table == TABLE_VECTORS) {
+		forget_rows(b, at, STORE_SEGMENT_CHUNKS - at);
+		b->rows = at;
+		return 0;
+	}
+	struct chunk_columns c = chunk_columns(b);
+	for (uint32_t i = at; i < STORE_SEGMENT_CHUNKS; i++) {
+		c.docs[i] = 0;
+		c.lengths[i] = 0;
+		c.live[i / 64] &= ~((uint64_t)1 << (i % 64));
+	}
+	return 0;
+}
+
+int segments_cut(struct store_write *w, enum table table, uint32_t space, uint32_t old_limit, uint32_t limit)
+{
+	int error = 0;
+	uint8_t key[8];
+	uint32_t first_gone = (limit + STORE_SEGMENT_CHUNKS - 1) / STORE_SEGMENT_CHUNKS;
+	if (limit % STORE_SEGMENT_CHUNKS)
+		error = cut_segment(w, table, space, limit / STORE_SEGMENT_CHUNKS, limit % STORE_SEGMENT_CHUNKS);
+	if (error == 0)
+		error = segments_flush(w); /* buffers of segments that go would come back */
+	for (uint32_t segment = first_gone; error == 0 && (uint64_t)segment * STORE_SEGMENT_CHUNKS < old_limit; segment++) {
+		error = table_delete(w, table, (struct span){(char *)key, segment_key(table, space, segment, key)});
+		error = error == -ENOENT ? 0 : error;
+	}
+	return error;
+}

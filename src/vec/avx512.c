@@ -102,8 +102,8 @@ static inline __m512 add_weighted(__m512 sum, const int8_t *row, __m512 weight)
 }
 
 /* 16 * `registers` dimensions of all rows; the sums stay in registers. Inlined with a constant. */
-static inline __attribute__((always_inline)) void sum_columns(size_t registers, const int8_t *table, size_t dims, const uint32_t *ids,
-							       const float *weights, size_t count, float *out)
+static inline __attribute__((always_inline)) void sum_columns(size_t registers, const int8_t *table, size_t dims,
+                                                              const uint32_t *ids, const float *weights, size_t count, float *out)
 {
 	__m512 sum[16];
 	for (size_t k = 0; k < registers; k++)
@@ -132,11 +132,11 @@ static void sum_rows(const int8_t *table, size_t dims, const uint32_t *ids, cons
 }
 
 const struct vec_kernels vec_kernels_avx512 = {
-	.level = VEC_AVX512,
-	.name = "avx512",
-	.dot_rows = dot_rows,
-	.hamming_rows = hamming_rows,
-	.sum_rows = sum_rows,
+        .level = VEC_AVX512,
+        .name = "avx512",
+        .dot_rows = dot_rows,
+        .hamming_rows = hamming_rows,
+        .sum_rows = sum_rows,
 };
 
 #endif

@@ -1,10 +1,11 @@
-/* What the benchmark programs share: a clock, a repeatable random source, and the loop that answers one command a line on standard input
- * with one line of JSON on standard output. scripts/bench keeps several programs running side by side and asks them in turn, so that
- * what is compared was measured within seconds of each other. */
+/* What the benchmark programs share: a clock, a repeatable random source, and the loop that answers one command a line on standard
+ * input with one line of JSON on standard output. scripts/bench keeps several programs running side by side and asks them in turn,
+ * so that what is compared was measured within seconds of each other. */
 #ifndef CORPUSFS_BENCH_BENCH_H
 #define CORPUSFS_BENCH_BENCH_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* Nearest neighbours over int8 rows: the exact scan against a plain streaming read, and the two-stage scan against the exact one.
  *
- * Commands: fill ROWS SEED | load FILE | stream | scan | twostage CANDIDATES | recall CANDIDATES QUERIES | export FOLDER | level NAME
- * `fill` makes rows with the traits of text embeddings that matter here (docs/performance.md): clusters of uneven size and a spectrum
- * that decays. `load` takes float32 rows of DIMS from a file. Each scan answers the next of QUERIES queries, rows that the
+ * Commands: fill ROWS SEED | load FILE | stream | scan | twostage CANDIDATES | recall CANDIDATES QUERIES | export FOLDER | level
+ * NAME `fill` makes rows with the traits of text embeddings that matter here (docs/performance.md): clusters of uneven size and a
+ * spectrum that decays. `load` takes float32 rows of DIMS from a file. Each scan answers the next of QUERIES queries, rows that the
  * corpus does not hold. */
 #include "bench.h"
 
@@ -16,8 +16,8 @@ static const uint64_t rotation_seed = 1;
 
 static struct {
 	size_t rows;
-	uint8_t *row;	/* rows * DIMS */
-	float *scale;	/* a row */
+	uint8_t *row;   /* rows * DIMS */
+	float *scale;   /* a row */
 	uint64_t *bits; /* rows * WORDS */
 	size_t next_query;
 	int8_t query[QUERIES][DIMS];
@@ -60,7 +60,8 @@ static void put_query(size_t i, float *x)
 static inline float random_normal(uint64_t *state)
 {
 	uint64_t r = random_next(state);
-	int32_t sum = (int32_t)(r & 0xffff) + (int32_t)(r >> 16 & 0xffff) + (int32_t)(r >> 32 & 0xffff) + (int32_t)(r >> 48) - 131070;
+	int32_t sum =
+	        (int32_t)(r & 0xffff) + (int32_t)(r >> 16 & 0xffff) + (int32_t)(r >> 32 & 0xffff) + (int32_t)(r >> 48) - 131070;
 	return (float)sum * (1.7320508f / 65536);
 }
 
@@ -147,8 +148,8 @@ struct best {
 	uint32_t row[TOP];
 };
 
-static const struct best nothing = {.score = {-INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY,
-					      -INFINITY, -INFINITY}};
+static const struct best nothing = {
+        .score = {-INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY}};
 
 static void offer(struct best *best, float score, uint32_t row)
 {
@@ -163,24 +164,26 @@ static void offer(struct best *best, float score, uint32_t row)
 	best->row[i] = row;
 }
 
-/* The largest of 16 scores decides whether they are looked at one by one. */
+/* Whether any of 16 scores is above `bar`. */
+static bool any_above(float bar, const int32_t *dots, const float *scales)
+{
+	int32_t above[8] = {0}, any = 0;
+	for (size_t half = 0; half < 16; half += 8)
+		for (size_t k = 0; k < 8; k++)
+			above[k] |= -((float)dots[half + k] * scales[half + k] > bar);
+	for (size_t k = 0; k < 8; k++)
+		any |= above[k];
+	return any != 0;
+}
+
 static void offer_block(struct best *best, const int32_t *dots, const float *scales, size_t count, uint32_t first)
 {
-	size_t i = 0;
-	for (; i + 16 <= count; i += 16) {
-		float score[16], largest[4] = {-INFINITY, -INFINITY, -INFINITY, -INFINITY};
-		for (size_t k = 0; k < 16; k++)
-			score[k] = (float)dots[i + k] * scales[i + k];
-		for (size_t k = 0; k < 16; k++)
-			largest[k % 4] = score[k] > largest[k % 4] ? score[k] : largest[k % 4];
-		if (largest[0] <= best->score[TOP - 1] && largest[1] <= best->score[TOP - 1] && largest[2] <= best->score[TOP - 1] &&
-		    largest[3] <= best->score[TOP - 1])
+	for (size_t i = 0; i < count; i += 16) {
+		if (i + 16 <= count && !any_above(best->score[TOP - 1], dots + i, scales + i))
 			continue;
-		for (size_t k = 0; k < 16; k++)
-			offer(best, score[k], first + (uint32_t)(i + k));
+		for (size_t k = i; k < count && k < i + 16; k++)
+			offer(best, (float)dots[k] * scales[k], first + (uint32_t)k);
 	}
-	for (; i < count; i++)
-		offer(best, (float)dots[i] * scales[i], first + (uint32_t)i);
 }
 
 static struct best exact_scan(const int8_t *query)
@@ -203,7 +206,7 @@ struct candidates {
 	uint32_t *row;
 	uint16_t *distance;
 	size_t count, room, wanted;
-	uint32_t radius;		     /* rows below it are taken */
+	uint32_t radius;                        /* rows below it are taken */
 	uint32_t within, at_distance[DIMS + 1]; /* taken rows with distance < radius; by distance */
 };
 
@@ -225,7 +228,7 @@ static void take_block(struct candidates *c, const uint16_t *distances, size_t c
 	for (; i + 16 <= count; i += 16) {
 		uint16_t near = 0;
 		for (size_t k = 0; k < 16; k++)
-			near |= (uint16_t)-(distances[i + k] < c->radius);
+			near |= (uint16_t) - (distances[i + k] < c->radius);
 		if (!near)
 			continue;
 		for (size_t k = 0; k < 16; k++)
@@ -279,7 +282,8 @@ static size_t next_query(void)
 	return set.next_query++ % QUERIES;
 }
 
-/* What a read costs when nothing is done with the bytes but adding them up, as wide as the compiler's baseline and the machine allow. */
+/* What a read costs when nothing is done with the bytes but adding them up, as wide as the compiler's baseline and the machine
+ * allow. */
 typedef uint64_t wide __attribute__((vector_size(32), aligned(8)));
 
 static inline __attribute__((always_inline)) uint64_t add_up(const uint8_t *data, size_t size)
@@ -352,7 +356,8 @@ static void recall(int count, char **argument)
 {
 	if (count != 3)
 		fail("recall CANDIDATES QUERIES");
-	size_t wanted = strtoull(argument[1], NULL, 10), queries = strtoull(argument[2], NULL, 10), found = 0, rescored, all_rescored = 0;
+	size_t wanted = strtoull(argument[1], NULL, 10), queries = strtoull(argument[2], NULL, 10), found = 0, rescored,
+	       all_rescored = 0;
 	for (size_t q = 0; q < queries; q++) {
 		struct best exact = exact_scan(set.query[q % QUERIES]);
 		struct best two = two_stage_scan(set.query[q % QUERIES], set.query_bits[q % QUERIES], wanted, &rescored);
@@ -377,7 +382,7 @@ static void level(int count, char **argument)
 
 int main(void)
 {
-	static const struct command commands[] = {{"fill", fill},	  {"load", load},     {"export", export}, {"stream", stream}, {"scan", scan},
-						  {"twostage", twostage}, {"recall", recall}, {"level", level}};
+	static const struct command commands[] = {{"fill", fill}, {"load", load},         {"export", export}, {"stream", stream},
+	                                          {"scan", scan}, {"twostage", twostage}, {"recall", recall}, {"level", level}};
 	return serve(commands, sizeof(commands) / sizeof(*commands));
 }

@@ -632,6 +632,102 @@ static uint32_t count_common(const struct search_results *x, const struct search
 	return common;
 }
 
+static bool has_word(const struct document *d, const char *word)
+{
+	struct term t = {.text = word, .size = (uint32_t)strlen(word)};
+	for (uint32_t k = 0; k < d->chunk_count; k++)
+		if (term_count(d, k, &t))
+			return true;
+	return false;
+}
+
+/* Chunks that a search for these words must find: at least one of them inside, or for a phrase both, and the pair in the document. */
+static uint32_t count_matches(const struct corpus *c, const char *one, const char *two, bool phrase, const char *without)
+{
+	struct term terms[2] = {{one, (uint32_t)strlen(one)}, {two, (uint32_t)strlen(two)}};
+	char pair[32];
+	uint32_t count = 0;
+	(void)snprintf(pair, sizeof(pair), "%s %s ", one, two);
+	for (uint32_t i = 0; i < c->count; i++) {
+		const struct document *d = &c->documents[i];
+		struct span last = d->chunks[d->chunk_count - 1];
+		bool found = memmem(d->text, (size_t)(last.data + last.size - d->text), pair, strlen(pair)) != NULL;
+		if ((phrase && !found) || (without && has_word(d, without)))
+			continue;
+		for (uint32_t k = 0; k < d->chunk_count; k++) {
+			bool a = term_count(d, k, &terms[0]), b = term_count(d, k, &terms[1]);
+			count += phrase ? a && b : a || b;
+		}
+	}
+	return count;
+}
+
+static void syntax(void)
+{
+	struct corpus c = make_corpus(5, 200);
+	struct shelf shelf;
+	struct searcher *s = NULL;
+	uint32_t *order = calloc(c.count, sizeof(*order)), phrases = 0, exclusions = 0, both = 0, found = 0;
+	shuffle(order, c.count);
+	CHECK(searcher_new(&s) == 0 && open_shelf(&shelf, &c) && do_tasks(&shelf, order, c.count) == 0);
+	for (uint32_t i = 0; i < 40; i++) {
+		const struct document *d = &c.documents[next_random() % c.count];
+		size_t at = next_random() % (d->chunks[0].size / 6 - 1) * 6;
+		char one[8], two[8], without[8];
+		(void)snprintf(one, sizeof(one), "%.5s", d->text + at);
+		(void)snprintf(two, sizeof(two), "%.5s", d->text + at + 6);
+		(void)print_word(without, 3 + (uint32_t)(next_random() % 50));
+		without[5] = '\0';
+		struct question q = {.mode = SEARCH_KEYWORD, .limit = 1000, .min_score = -INFINITY};
+		struct search_results results;
+		(void)snprintf(q.text, sizeof(q.text), i % 2 ? "\"%s, %s\"" : "\xe2\x80\x9c%s  %s\xe2\x80\x9d", one, two);
+		CHECK(ask(&shelf, s, &q, &results) == 0);
+		phrases += results.count == count_matches(&c, one, two, true, NULL);
+		found += results.count > 0;
+		search_results_release(&results);
+		(void)snprintf(q.text, sizeof(q.text), "%s -%s %s", one, without, two);
+		CHECK(ask(&shelf, s, &q, &results) == 0);
+		uint32_t matches = count_matches(&c, one, two, false, without);
+		exclusions += results.count == (matches < 1000 ? matches : 1000);
+		search_results_release(&results);
+		(void)snprintf(q.text, sizeof(q.text), "-%s \"%s %s\"", without, one, two);
+		CHECK(ask(&shelf, s, &q, &results) == 0);
+		both += results.count == count_matches(&c, one, two, true, without);
+		search_results_release(&results);
+	}
+	CHECK_NAMED(phrases == 40, "%u of 40 phrases find what has them", phrases);
+	CHECK_NAMED(found >= 35, "%u of 40 phrases find something", found);
+	CHECK_NAMED(exclusions == 40, "%u of 40 exclusions leave out what has the word", exclusions);
+	CHECK_NAMED(both == 40, "%u of 40 phrases with exclusions", both);
+	searcher_free(s);
+	close_shelf(&shelf);
+	free_corpus(&c);
+	free(order);
+}
+
+static void check_parse(const char *query, uint32_t required, uint32_t excluded, const char *words)
+{
+	struct syntax x;
+	CHECK(syntax_parse(span_of(query), &x) == 0);
+	CHECK_NAMED(x.required_count == required && x.excluded_count == excluded && span_equal(x.words, span_of(words)),
+		    "'%s' requires %u and excludes %u", query, required, excluded);
+	syntax_release(&x);
+}
+
+static void parsing(void)
+{
+	check_parse("", 0, 0, "");
+	check_parse("plain state-of-the-art --help 5 - 3 tar -x", 0, 0, "plain state-of-the-art --help 5 - 3 tar -x");
+	check_parse("\"a b\" c -dd", 1, 1, "\"a b\" c    ");
+	check_parse("5\" by 7\" -\"a b\"", 0, 1, "5\" by 7\"       ");
+	check_parse("\"open", 0, 0, "\"open");
+	check_parse("-\"open", 0, 0, "-\"open");
+	check_parse("\"\" -\"\" - -- \"", 1, 1, "\"\"     - -- \"");
+	check_parse("\xe2\x80\x9c" "a\xe2\x80\x9d \xe2\x80", 1, 0, "\xe2\x80\x9c" "a\xe2\x80\x9d \xe2\x80");
+	check_parse("-aa -bb -cc -dd -ee -ff -gg -hh -ii -jj -kk -ll -mm -nn -oo -pp -qq", 0, 16,
+		    "                                                                -qq");
+}
+
 /* With the limit of the exact scan at nothing, the two-stage scan must find nearly all that the exact one finds. Random vectors of 64
  * dimensions are its worst case: 64 bits a row, and neighbours that are hardly nearer than the rest. */
 static void two_stages(void)
@@ -672,5 +768,7 @@ int main(void)
 	two_orders();
 	edges();
 	two_stages();
+	syntax();
+	parsing();
 	return tap_done();
 }

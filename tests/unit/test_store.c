@@ -87,7 +87,7 @@ static unsigned paths_of(const struct model *m, uint64_t number)
 }
 
 /* What is wrong with one document, as a word, or NULL. */
-static const char *check_doc(struct store_read *r, const struct model *m, uint64_t number, uint32_t space, uint32_t *df, bool collected)
+static const char *check_doc(struct store_read *r, const struct model *m, uint64_t number, uint32_t space, uint32_t *df)
 {
 	struct model_doc d;
 	struct store_doc about;
@@ -97,7 +97,7 @@ static const char *check_doc(struct store_read *r, const struct model *m, uint64
 	unsigned paths = paths_of(m, number), seen = 0;
 	model_doc_make(number, &d);
 	int error = store_find_doc(r, &d.clean, 1, &id);
-	if (error == -ENOENT && (!m->ever[number] || (collected && paths == 0)))
+	if (error == -ENOENT && !m->ever[number])
 		goto out;
 	if (error < 0 || store_get_doc(r, id, &about) < 0)
 		wrong = "is not found";
@@ -188,7 +188,7 @@ static uint32_t live_postings(struct store_read *r, const struct model *m, uint3
 	return more < 0 ? UINT32_MAX : live;
 }
 
-static void compare(struct store *s, const struct model *m, uint32_t space, bool collected, const char *when)
+static void compare(struct store *s, const struct model *m, uint32_t space, const char *when)
 {
 	struct store_read *r;
 	struct store_counts counts;
@@ -202,7 +202,7 @@ static void compare(struct store *s, const struct model *m, uint32_t space, bool
 	CHECK_NAMED(store_each_file(r, span_of(""), check_file, &walk) == 0 && walk.bad == 0 && walk.count == files, "%s: %u files, %u walked, %u wrong",
 		    when, files, walk.count, walk.bad);
 	for (uint64_t n = 1; n < NUMBERS; n++) {
-		const char *wrong = check_doc(r, m, n, space, df, collected);
+		const char *wrong = check_doc(r, m, n, space, df);
 		documents += paths_of(m, n) > 0;
 		if (wrong)
 			CHECK_NAMED(0, "%s: document %u: %s", when, (unsigned)n, wrong);
@@ -226,6 +226,38 @@ static int put_space(struct store_write *w, void *context)
 	return store_put_space(w, &fingerprint, span_of("the model"), MODEL_DIMS, context);
 }
 
+static int run_collect(struct store_write *w, void *context)
+{
+	*(int *)context = store_collect(w, 0);
+	return *(int *)context < 0 ? *(int *)context : 0;
+}
+
+/* Afterwards only what has a path is there, numbered without gaps. */
+static void collect(struct store *s, struct model *m)
+{
+	struct store_read *r;
+	struct store_index_stats stats;
+	struct model_doc d;
+	int dropped = -1, found = 0;
+	uint32_t id;
+	CHECK(model_call(s, run_collect, &dropped) == 0 && dropped == 1);
+	CHECK(model_call(s, run_collect, &dropped) == 0 && dropped == 0);
+	if (!CHECK(store_read_begin(s, &r) == 0))
+		return;
+	for (uint64_t n = 1; n < NUMBERS; n++) {
+		struct store_extraction x;
+		if (paths_of(m, n) > 0)
+			continue;
+		m->ever[n] = false;
+		model_doc_make(n, &d);
+		found += store_find_doc(r, &d.clean, 1, &id) != -ENOENT || store_get_extraction(r, &d.clean, &x) != -ENOENT;
+		model_doc_release(&d);
+	}
+	CHECK_NAMED(found == 0, "%d documents are there that should have gone", found);
+	CHECK(store_index_stats(r, &stats) == 0 && stats.chunk_limit == stats.live_chunks);
+	store_read_end(r);
+}
+
 static void random_operations(void)
 {
 	char folder[256], path[LIMIT_PATH_BYTES + 1];
@@ -239,7 +271,7 @@ static void random_operations(void)
 		return;
 	CHECK(model_call(s, put_space, &space) == 0 && space == 1);
 	uint64_t generation = store_generation(s);
-	for (unsigned round = 0; round < 12; round++) {
+	for (unsigned round = 0; round < 16; round++) {
 		unsigned failed = 0;
 		for (unsigned i = 0; i < PATHS; i++) {
 			struct model_op *op = &ops[i];
@@ -264,13 +296,17 @@ static void random_operations(void)
 		for (unsigned i = 0; i < PATHS; i++)
 			failed += ops[i].result != 0 || !ops[i].done;
 		CHECK_NAMED(failed == 0, "round %u: every operation succeeded", round);
-		compare(s, &m, space, false, "after a round");
+		compare(s, &m, space, "after a round");
+		if (round % 5 == 4) {
+			collect(s, &m);
+			compare(s, &m, space, "collected");
+		}
 		if (round % 4 == 3) {
 			store_close(s);
 			s = open_store(folder, 1 << 20, "r", NULL);
 			if (!CHECK(s != NULL))
 				return;
-			compare(s, &m, space, false, "opened again");
+			compare(s, &m, space, "opened again");
 		}
 	}
 	CHECK(store_generation(s) > generation);
