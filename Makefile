@@ -17,7 +17,7 @@ B := build/$(config)
 # The program that people run is always build/corpusfs; other configurations keep theirs in their own folder.
 PROGRAM := $(if $(filter normal,$(config)),build/corpusfs,$(B)/corpusfs)
 
-libraries = fuse3 lmdb uchardet libutf8proc libcrypto libxxhash libseccomp gumbo
+libraries = fuse3 lmdb uchardet libutf8proc libcrypto libxxhash libseccomp gumbo expat zlib jansson
 found := $(shell $(PKG_CONFIG) --exists $(libraries) 2>/dev/null && echo yes)
 ifneq ($(found),yes)
 ifeq ($(filter help clean,$(MAKECMDGOALS)),)
@@ -77,6 +77,9 @@ $(B)/%.o: %.c
 	@$(if $(Q),echo "  CC   $<")
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# What .incbin reads is not among the compiler's dependencies.
+$(B)/src/embed/model_data.o: src/embed/model_static.bin
+
 $(B)/%.o: %.S
 	$(Q)mkdir -p $(@D)
 	@$(if $(Q),echo "  AS   $<")
@@ -119,6 +122,15 @@ bench-large: all $(bench_programs) ## the rows of a million chunks
 
 bench-programs: $(bench_programs)
 
+test-programs: $(unit_tests) $(fuzz_targets)
+
+# For scripts that call the compiler or a checker themselves.
+print-flags:
+	@echo $(CPPFLAGS) $(CFLAGS)
+
+print-libraries:
+	@echo $(LDLIBS)
+
 model: ## train the built-in model again from public packages
 	$(Q)scripts/train/train
 
@@ -142,6 +154,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 	@echo "  variables: CC=clang  DEVELOPER=1 (warnings are errors)  SANITIZE=address,undefined or thread  V=1"
 
-.PHONY: all unit check-quick check fuzz bench bench-large bench-programs model lint format install uninstall clean help
+.PHONY: all unit check-quick check fuzz bench bench-large bench-programs test-programs print-flags print-libraries model lint format install uninstall clean help
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -90,6 +90,9 @@ struct corpus_look {
 /* -ENOENT and so on as lstat; -EISDIR for a folder, -EINVAL for anything else that is not a regular file. */
 CORPUS_API int corpus_look(struct corpus *c, const char *path, enum corpus_view view, struct corpus_look *ret);
 
+/* True for a folder that the derived views leave out (.git and the like, folders that .gitignore or .corpusfsignore exclude); it is in raw/. */
+CORPUS_API bool corpus_hides_folder(struct corpus *c, const char *path);
+
 /* Someone who waits. Embed it in a larger struct; it belongs to the caller and must live until `done` ran or corpus_cancel returned true. */
 struct corpus_wait {
 	/* `result`: 0 with `object` (a reference the callee owns), or -errno and NULL. Must not block. */
@@ -206,7 +209,7 @@ struct corpus_progress {
 struct corpus_index_summary {
 	uint64_t files, unchanged, computed, skipped, failed, removed, bytes;
 };
-/* Does all pending work and returns when it is committed. `progress` (may be NULL) is called a few times a second; a non-zero return ends
+/* Does all pending work and returns when it is committed. `ret` may be NULL. `progress` (may be NULL) is called a few times a second; a non-zero return ends
  * the work with -EINTR, what was done is kept. */
 CORPUS_API int corpus_index(struct corpus *c, int (*progress)(void *context, const struct corpus_progress *p), void *context,
 			    struct corpus_index_summary *ret, char *error, size_t error_size);

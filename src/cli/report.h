@@ -1,0 +1,27 @@
+/* Reads what the library reports as JSON (status.json, .explain.json): the same from a mount and from this process. */
+#ifndef CORPUSFS_CLI_REPORT_H
+#define CORPUSFS_CLI_REPORT_H
+
+#include "base/span.h"
+#include "corpusfs.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* status.json for people; as it stands when it cannot be understood. */
+void report_print(FILE *out, struct span json);
+
+struct report_progress {
+	struct corpus_progress progress;
+	char current[256]; /* what progress.current points to */
+	bool indexes;	   /* the mount does work in the background */
+	bool complete;	   /* nothing is left to do */
+	uint64_t files;	   /* known to the store */
+	long pid;	   /* of the process that has the mount, 0: unknown */
+};
+/* 0, or -EBADMSG for what is no status. */
+int report_read_progress(struct span json, struct report_progress *ret);
+/* True when an explanation of a search says "degraded". */
+bool report_is_degraded(struct span json);
+
+#endif

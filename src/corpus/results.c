@@ -1,0 +1,712 @@
+/* Searches: a query becomes a frozen set of hits, each with its document's path, place and text; and the forms that set is shown in. */
+#include "jobs.h"
+
+#include "base/cleanup.h"
+#include "base/json.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_NAME_BYTES = 200, BYTES_PER_TOKEN = 4, MAX_HEADING_DEPTH = 64 };
+
+struct corpus_results {
+	atomic_uint refs;
+	struct corpus_query *query;
+	char *similar_to; /* or NULL */
+	struct corpus_hit *hits;
+	char **headings; /* of each hit: its headings from the outside in, NUL-terminated, ending with an empty one */
+	uint32_t count;
+	uint64_t generation;
+	bool degraded;
+	const char *degraded_reason; /* static */
+	struct search_results found; /* its hits are released; the figures are for .explain.json */
+	uint64_t files, indexed_documents, documents;
+	const char *model;
+	float keyword_weight;
+};
+
+/* --- life ---------------------------------------------------------------------------------------------------------- */
+
+static void hit_release(struct corpus_hit *h, char *headings)
+{
+	free(headings);
+	/* The strings of a hit are its own; the header shows them as constant. */
+	free((void *)(uintptr_t)h->path);
+	free((void *)(uintptr_t)h->heading);
+	free((void *)(uintptr_t)h->title);
+	free((void *)(uintptr_t)h->text);
+	free((void *)(uintptr_t)h->name);
+}
+
+struct corpus_results *corpus_results_ref(struct corpus_results *r)
+{
+	(void)atomic_fetch_add(&r->refs, 1);
+	return r;
+}
+
+void corpus_results_unref(struct corpus_results *r)
+{
+	if (!r || atomic_fetch_sub(&r->refs, 1) != 1)
+		return;
+	for (uint32_t i = 0; i < r->count; i++)
+		hit_release(&r->hits[i], r->headings[i]);
+	free(r->hits);
+	free(r->headings);
+	free(r->similar_to);
+	corpus_query_free(r->query);
+	free(r);
+}
+
+uint32_t corpus_results_count(const struct corpus_results *r)
+{
+	return r->count;
+}
+
+const struct corpus_hit *corpus_results_hit(const struct corpus_results *r, uint32_t i)
+{
+	return i < r->count ? &r->hits[i] : NULL;
+}
+
+bool corpus_results_degraded(const struct corpus_results *r)
+{
+	return r->degraded;
+}
+
+uint64_t corpus_results_generation(const struct corpus_results *r)
+{
+	return r->generation;
+}
+
+uint64_t corpus_generation(struct corpus *c)
+{
+	return store_generation(c->store);
+}
+
+/* --- which documents, under which path ----------------------------------------------------------------------------- */
+
+/* Finds the path under which a document is shown: the first, in byte order, that exists, passes the filters and may be read. */
+struct path_choice {
+	const struct corpus_query *query;
+	struct access *access;
+	struct ignore *ignore;
+	char path[LIMIT_PATH_BYTES + 1];
+	struct stat st;
+};
+
+static int try_path(void *context, struct span path)
+{
+	struct path_choice *choice = context;
+	if (path.size > LIMIT_PATH_BYTES)
+		return 0;
+	memcpy(choice->path, path.data, path.size);
+	choice->path[path.size] = '\0';
+	if (!query_matches_path(choice->query, choice->path) || ignore_check(choice->ignore, choice->path, false) || !access_may_read(choice->access, choice->path, &choice->st))
+		return 0;
+	return !choice->query->since || choice->st.st_mtim.tv_sec >= choice->query->since;
+}
+
+struct search_context {
+	struct store_read *read;
+	struct path_choice choice;
+	uint32_t exclude; /* document that is left out, or 0 */
+};
+
+static bool document_path(struct search_context *s, uint32_t doc)
+{
+	return doc != s->exclude && store_each_doc_path(s->read, doc, try_path, &s->choice) == 1;
+}
+
+static bool eligible(void *context, uint32_t doc)
+{
+	return document_path(context, doc);
+}
+
+/* --- hits ---------------------------------------------------------------------------------------------------------- */
+
+/* "01-leave.pdf-0003.txt": rank, file name, chunk. A long file name is cut between characters, the rank keeps entries unique. */
+static char *entry_name(uint32_t rank, uint32_t count, const char *path, uint32_t chunk, bool similar)
+{
+	struct span base = path_base_name(path);
+	size_t n = base.size;
+	if (n > MAX_NAME_BYTES) {
+		n = MAX_NAME_BYTES;
+		while (n && ((unsigned char)base.data[n] & 0xc0) == 0x80)
+			n--;
+	}
+	int width = count > 999 ? 4 : count > 99 ? 3 : 2;
+	char *name = NULL;
+	int r = similar ? asprintf(&name, "%0*u-%.*s.txt", width, rank, (int)n, base.data)
+			: asprintf(&name, "%0*u-%.*s-%04u.txt", width, rank, (int)n, base.data, chunk);
+	return r < 0 ? NULL : name;
+}
+
+static int fill_headings(struct corpus_hit *h, const struct chunk_list *chunks, uint32_t heading, char **ret_headings)
+{
+	uint32_t path[MAX_HEADING_DEPTH];
+	size_t depth = 0;
+	for (; heading && depth < MAX_HEADING_DEPTH; heading = chunks->headings[heading - 1].parent)
+		path[depth++] = heading;
+	struct buf joined, list;
+	buf_init(&joined, MAX_HEADING_DEPTH * (LIMIT_HEADING_BYTES + 3));
+	buf_init(&list, MAX_HEADING_DEPTH * (LIMIT_HEADING_BYTES + 3));
+	while (depth) {
+		struct span text = chunk_heading_text(chunks, path[--depth]);
+		buf_add_span(&joined, text);
+		buf_add_string(&joined, depth ? " > " : "");
+		buf_add_span(&list, text);
+		buf_add_char(&list, '\0');
+	}
+	buf_add_char(&list, '\0');
+	h->heading = buf_take(&joined, NULL);
+	*ret_headings = buf_take(&list, NULL);
+	return h->heading && *ret_headings ? 0 : -ENOMEM;
+}
+
+static int fill_place(struct corpus_hit *h, const struct chunk_list *chunks, uint32_t chunk, char **ret_headings)
+{
+	const struct chunk *k = &chunks->chunks[chunk];
+	h->first = k->first;
+	h->end = k->end;
+	h->line_first = k->line_first;
+	h->line_last = k->line_last;
+	h->page = k->page;
+	h->chunk = chunk + 1;
+	return fill_headings(h, chunks, k->heading, ret_headings);
+}
+
+/* Copies everything that a hit shows out of the store's map. `list` has room for the hit, whose rank and scores are set. */
+static int fill_hit(struct search_context *s, struct corpus_hit *h, char **ret_headings, uint32_t doc, uint32_t chunk)
+{
+	struct store_doc d;
+	struct span text, packed;
+	struct chunk_list *chunks = NULL;
+	int r = store_get_doc(s->read, doc, &d);
+	if (r == 0)
+		r = store_doc_text(s->read, doc, &text);
+	if (r == 0)
+		r = store_doc_chunks(s->read, doc, &packed);
+	if (r == 0)
+		r = chunk_list_unpack(packed, &chunks);
+	if (r < 0)
+		return r;
+	r = chunk < chunks->count && chunks->chunks[chunk].end <= text.size ? fill_place(h, chunks, chunk, ret_headings) : -EIO;
+	chunk_list_free(chunks);
+	if (r < 0)
+		return r;
+	h->path = strdup(s->choice.path);
+	h->title = strndup(d.title.data ? d.title.data : "", d.title.size);
+	h->text_size = h->end - h->first;
+	h->text = strndup(text.data + h->first, h->text_size);
+	h->source = s->choice.st;
+	return h->path && h->title && h->text ? 0 : -ENOMEM;
+}
+
+static int fill_hits(struct search_context *s, const struct search_results *found, struct corpus_results *out)
+{
+	out->hits = calloc(found->count + 1, sizeof(*out->hits));
+	out->headings = calloc(found->count + 1, sizeof(*out->headings));
+	if (!out->hits || !out->headings)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < found->count; i++) {
+		const struct search_hit *f = &found->hits[i];
+		/* A file that went away since it was indexed is not shown, whatever the index still says. */
+		if (!document_path(s, f->doc))
+			continue;
+		struct corpus_hit *h = &out->hits[out->count];
+		*h = (struct corpus_hit){.rank = out->count + 1, .score = f->score, .bm25 = f->bm25, .cosine = f->cosine};
+		char *headings = NULL;
+		int r = fill_hit(s, h, &headings, f->doc, f->chunk);
+		if (r < 0)
+			hit_release(h, headings);
+		if (r == -ENOMEM)
+			return r;
+		if (r == 0)
+			out->headings[out->count++] = headings;
+	}
+	for (uint32_t i = 0; i < out->count; i++) {
+		struct corpus_hit *h = &out->hits[i];
+		h->name = entry_name(h->rank, out->count, h->path, h->chunk, out->similar_to != NULL);
+		if (!h->name)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* --- the search itself --------------------------------------------------------------------------------------------- */
+
+struct search_task {
+	struct task task;
+	struct waiter *waiter;
+	struct corpus_results *results;
+	struct access *access;
+};
+
+static void drop_results(void *object)
+{
+	corpus_results_unref(object);
+}
+
+static void note_degraded(struct corpus_results *out, const char *reason)
+{
+	out->degraded = true;
+	out->degraded_reason = reason;
+}
+
+/* The query's own vector, or why there is none. */
+static void embed_query(struct corpus *c, struct corpus_results *out, float *x, bool *ret_have)
+{
+	struct span text = buf_span(&out->query->text);
+	struct err err;
+	*ret_have = false;
+	if (out->query->mode == CORPUS_KEYWORD)
+		return;
+	if (!c->embedder) {
+		note_degraded(out, "no embedding model is loaded");
+		return;
+	}
+	if (embed_texts(c->embedder, EMBED_QUERY, &text, 1, x, &err) < 0) {
+		note_degraded(out, "the query could not be embedded");
+		return;
+	}
+	for (uint32_t d = 0; d < c->space.dims && !*ret_have; d++)
+		*ret_have = x[d] != 0;
+}
+
+/* The vector that stands for a whole document: the mean of its chunks' vectors. */
+static int embed_document(struct corpus *c, struct store_read *read, uint32_t id, float *x)
+{
+	struct corpus_doc *d = document_new(c, "");
+	struct store_doc doc;
+	int r = d ? store_get_doc(read, id, &doc) : -ENOMEM;
+	struct span text, packed;
+	if (r == 0)
+		r = store_doc_text(read, id, &text);
+	if (r == 0)
+		r = store_doc_chunks(read, id, &packed);
+	if (r == 0)
+		r = chunk_list_unpack(packed, &d->chunks);
+	if (r == 0) {
+		char *copy = malloc(text.size + 1);
+		if (copy)
+			memcpy(copy, text.data, text.size);
+		d->text = copy ? blob_new(copy, text.size) : NULL;
+		r = d->text ? document_embed(d) : -ENOMEM;
+	}
+	if (r == 0) {
+		memset(x, 0, c->space.dims * sizeof(*x));
+		for (size_t i = 0; i < d->chunks->count; i++)
+			for (uint32_t k = 0; k < c->space.dims; k++)
+				x[k] += d->vectors[i * c->space.dims + k];
+	}
+	corpus_doc_unref(d);
+	return r;
+}
+
+/* Whether any document might have to be left out; a search without such a need skips one look-up a document. */
+static bool needs_filter(const struct corpus_query *q, const struct access *a)
+{
+	return q->in_count || q->type_count || q->since || !access_sees_everything(a);
+}
+
+static enum search_mode search_mode(const struct corpus_results *out, bool have_vector)
+{
+	if (out->similar_to)
+		return SEARCH_VECTOR;
+	if (!have_vector)
+		return SEARCH_KEYWORD;
+	return out->query->mode == CORPUS_VECTOR ? SEARCH_VECTOR : out->query->mode == CORPUS_KEYWORD ? SEARCH_KEYWORD : SEARCH_HYBRID;
+}
+
+static void note_coverage(struct corpus *c, struct search_context *s, struct corpus_results *out)
+{
+	struct store_counts counts = {0};
+	(void)store_counts(s->read, &counts);
+	out->files = counts.files;
+	out->documents = counts.documents;
+	out->indexed_documents = counts.indexed_documents;
+	out->model = c->embedder ? c->space.name : NULL;
+	out->generation = store_read_generation(s->read);
+	out->keyword_weight = c->space.keyword_weight;
+}
+
+static int prepare_similar(struct corpus *c, struct search_context *s, struct corpus_results *out, float *x)
+{
+	struct store_file file;
+	int r = store_get_file(s->read, span_of(out->similar_to), &file);
+	if (r < 0)
+		return r == -ENOENT ? -EAGAIN : r;
+	if (!file.doc)
+		return file.state == STORE_SKIPPED ? -ENOTSUP : -EIO;
+	s->exclude = file.doc;
+	return c->embedder ? embed_document(c, s->read, file.doc, x) : -EIO;
+}
+
+static int run_request(struct corpus *c, struct worker *w, struct search_context *s, struct corpus_results *out, float *x)
+{
+	bool have_vector = false;
+	int r = 0;
+	if (out->similar_to) {
+		r = prepare_similar(c, s, out, x);
+		have_vector = r == 0;
+	} else {
+		embed_query(c, out, x, &have_vector);
+	}
+	struct store_space space = {0};
+	if (r == 0 && have_vector && store_find_space(s->read, &c->space.fingerprint, &space) < 0)
+		have_vector = out->similar_to != NULL; /* nothing embedded yet */
+	if (r < 0)
+		return r;
+	struct searcher *searcher;
+	r = worker_searcher(w, &searcher);
+	if (r < 0)
+		return r;
+	const struct corpus_query *q = out->query;
+	bool filter = s->exclude || needs_filter(q, s->choice.access);
+	struct search_request request = {
+		.mode = search_mode(out, have_vector),
+		.text = buf_span(&q->text),
+		.vector = have_vector ? x : NULL,
+		.space = space,
+		.keyword_weight = c->space.keyword_weight,
+		.limit = q->k,
+		.per_document = out->similar_to ? 1 : q->per,
+		.min_score = q->min,
+		.eligible = filter ? eligible : NULL,
+		.context = s,
+	};
+	r = search_run(searcher, s->read, &request, &out->found);
+	if (r < 0)
+		return r;
+	if (out->found.vectors_missing && !out->degraded)
+		note_degraded(out, "some documents have no vectors yet");
+	r = fill_hits(s, &out->found, out);
+	search_results_release(&out->found);
+	return r;
+}
+
+static void run_search(struct task *t, struct worker *w)
+{
+	struct search_task *task = (struct search_task *)t;
+	struct corpus *c = w->corpus;
+	struct corpus_results *out = task->results;
+	struct search_context *s = calloc(1, sizeof(*s));
+	float *x = calloc(c->space.dims + 1, sizeof(*x));
+	int r = !s || !x ? -ENOMEM : waits_alive(c, task->waiter) ? 0 : -ECANCELED;
+	if (r == 0)
+		r = store_read_begin(c->store, &s->read);
+	if (r == 0) {
+		s->choice.query = out->query;
+		s->choice.access = task->access;
+		s->choice.ignore = c->ignore;
+		note_coverage(c, s, out);
+		r = run_request(c, w, s, out, x);
+		store_read_end(s->read);
+	}
+	(void)atomic_fetch_add(&c->searches, 1);
+	free(s);
+	free(x);
+	access_free(task->access);
+	if (r < 0)
+		corpus_results_unref(out);
+	waits_finish(c, task->waiter, r, r < 0 ? NULL : out, drop_results);
+	free(task);
+}
+
+static int start_search(struct corpus *c, const struct corpus_query *q, const char *similar_to, const struct corpus_caller *caller,
+			struct corpus_wait *wait)
+{
+	struct search_task *task = calloc(1, sizeof(*task));
+	struct corpus_results *out = calloc(1, sizeof(*out));
+	int r = task && out ? 0 : -ENOMEM;
+	if (r == 0) {
+		atomic_init(&out->refs, 1);
+		task->task.run = run_search;
+		task->results = out;
+		out->query = q ? corpus_query_copy(q) : NULL;
+		if (!q)
+			r = corpus_query_new(&out->query);
+		out->similar_to = similar_to ? strdup(similar_to) : NULL;
+		if (!out->query || (similar_to && !out->similar_to))
+			r = -ENOMEM;
+	}
+	if (r == 0)
+		r = access_new(c, caller, &task->access);
+	if (r == 0)
+		r = waits_open(c, wait, &task->waiter);
+	if (r < 0) {
+		if (task)
+			access_free(task->access);
+		free(task);
+		if (out && out->query)
+			corpus_results_unref(out);
+		else
+			free(out);
+		return r;
+	}
+	jobs_push(c->jobs, &task->task, LANE_SEARCH);
+	return -EINPROGRESS;
+}
+
+int corpus_search(struct corpus *c, const struct corpus_query *q, const struct corpus_caller *caller, struct corpus_wait *wait)
+{
+	return q->text.size ? start_search(c, q, NULL, caller, wait) : -EINVAL;
+}
+
+int corpus_similar(struct corpus *c, const char *path, const struct corpus_query *q, const struct corpus_caller *caller,
+		   struct corpus_wait *wait)
+{
+	return start_search(c, q, path, caller, wait);
+}
+
+/* --- forms --------------------------------------------------------------------------------------------------------- */
+
+static void add_headings(struct json *j, const char *headings)
+{
+	json_array(j);
+	for (; *headings; headings += strlen(headings) + 1)
+		json_string(j, headings);
+	json_array_end(j);
+}
+
+static void add_pair(struct json *j, const char *key, uint64_t a, uint64_t b)
+{
+	json_key(j, key);
+	json_array(j);
+	json_uint(j, a);
+	json_uint(j, b);
+	json_array_end(j);
+}
+
+static void add_hit(struct json *j, const struct corpus_hit *h, const char *headings)
+{
+	json_object(j);
+	json_key(j, "rank");
+	json_uint(j, h->rank);
+	json_key(j, "path");
+	json_string(j, h->path);
+	json_key(j, "chunk");
+	json_uint(j, h->chunk);
+	json_key(j, "score");
+	json_float(j, (double)h->score);
+	json_key(j, "bm25");
+	json_float(j, (double)h->bm25);
+	json_key(j, "cosine");
+	json_float(j, (double)h->cosine);
+	add_pair(j, "bytes", h->first, h->end);
+	add_pair(j, "lines", h->line_first, h->line_last);
+	json_key(j, "page");
+	if (h->page)
+		json_uint(j, h->page);
+	else
+		json_null(j);
+	json_key(j, "heading");
+	add_headings(j, headings);
+	json_key(j, "title");
+	json_string(j, h->title);
+	json_key(j, "text");
+	json_span(j, (struct span){h->text, h->text_size});
+	json_object_end(j);
+}
+
+static void form_jsonl(const struct corpus_results *r, struct buf *out)
+{
+	for (uint32_t i = 0; i < r->count; i++) {
+		struct json j;
+		json_init(&j, out);
+		add_hit(&j, &r->hits[i], r->headings[i]);
+		buf_add_char(out, '\n');
+	}
+}
+
+static void add_question(struct json *j, const struct corpus_results *r)
+{
+	json_key(j, r->similar_to ? "similar_to" : "query");
+	json_span(j, r->similar_to ? span_of(r->similar_to) : buf_span(&r->query->text));
+	json_key(j, "degraded");
+	json_bool(j, r->degraded);
+}
+
+static void form_json(const struct corpus_results *r, struct buf *out)
+{
+	struct json j;
+	json_init(&j, out);
+	json_object(&j);
+	add_question(&j, r);
+	json_key(&j, "hits");
+	json_array(&j);
+	for (uint32_t i = 0; i < r->count; i++)
+		add_hit(&j, &r->hits[i], r->headings[i]);
+	json_array_end(&j);
+	json_object_end(&j);
+	buf_add_char(out, '\n');
+}
+
+static void add_figures(struct json *j, const struct search_results *f)
+{
+	json_key(j, "terms");
+	json_string(j, f->terms);
+	json_key(j, "eligible_chunks");
+	json_uint(j, f->eligible_chunks);
+	json_key(j, "scored_by_keyword");
+	json_uint(j, f->scored_by_keyword);
+	json_key(j, "scored_by_vector");
+	json_uint(j, f->scored_by_vector);
+	json_key(j, "bm25_max");
+	json_float(j, (double)f->bm25_max);
+	json_key(j, "cosine_min");
+	json_float(j, (double)f->cosine_min);
+	json_key(j, "cosine_max");
+	json_float(j, (double)f->cosine_max);
+}
+
+static void form_explain(const struct corpus_results *r, struct buf *out)
+{
+	static const char *const modes[] = {[CORPUS_HYBRID] = "hybrid", [CORPUS_KEYWORD] = "keyword", [CORPUS_VECTOR] = "vector"};
+	struct json j;
+	json_init(&j, out);
+	json_object(&j);
+	add_question(&j, r);
+	if (r->degraded) {
+		json_key(&j, "degraded_reason");
+		json_string(&j, r->degraded_reason);
+	}
+	json_key(&j, "mode");
+	json_string(&j, r->similar_to ? "vector" : modes[r->query->mode]);
+	json_key(&j, "formula");
+	json_string(&j, "score = w * bm25 / bm25_max + (1 - w) * (cosine - cosine_min) / (cosine_max - cosine_min)");
+	json_key(&j, "keyword_weight");
+	json_float(&j, (double)r->keyword_weight);
+	json_key(&j, "model");
+	if (r->model)
+		json_string(&j, r->model);
+	else
+		json_null(&j);
+	add_figures(&j, &r->found);
+	json_key(&j, "hits");
+	json_uint(&j, r->count);
+	json_key(&j, "generation");
+	json_uint(&j, r->generation);
+	json_key(&j, "coverage");
+	json_object(&j);
+	json_key(&j, "files");
+	json_uint(&j, r->files);
+	json_key(&j, "documents");
+	json_uint(&j, r->documents);
+	json_key(&j, "indexed_documents");
+	json_uint(&j, r->indexed_documents);
+	json_object_end(&j);
+	json_object_end(&j);
+	buf_add_char(out, '\n');
+}
+
+/* --- .context.md ---------------------------------------------------------------------------------------------------- */
+
+/* Whether hit `b` goes on where hit `a` ends. */
+static bool adjacent(const struct corpus_hit *a, const struct corpus_hit *b)
+{
+	return strcmp(a->path, b->path) == 0 && b->chunk == a->chunk + 1;
+}
+
+static int compare_place(const void *a, const void *b, void *context)
+{
+	const struct corpus_results *r = context;
+	const struct corpus_hit *x = &r->hits[*(const uint32_t *)a], *y = &r->hits[*(const uint32_t *)b];
+	int by_path = strcmp(x->path, y->path);
+	return by_path ? by_path : (x->chunk > y->chunk) - (x->chunk < y->chunk);
+}
+
+static void add_citation(struct buf *out, const struct corpus_hit *first, const struct corpus_hit *last)
+{
+	buf_add_string(out, first->path);
+	if (first->page && last->page > first->page)
+		buf_addf(out, ", pages %u-%u", first->page, last->page);
+	else if (first->page)
+		buf_addf(out, ", page %u", first->page);
+	if (last->line_last > first->line_first)
+		buf_addf(out, ", lines %u-%u", first->line_first, last->line_last);
+	else
+		buf_addf(out, ", line %u", first->line_first);
+	if (*first->heading)
+		buf_addf(out, " (%s)", first->heading);
+}
+
+static void add_passage(struct buf *out, const struct corpus_results *r, const uint32_t *order, uint32_t first, uint32_t last, unsigned number)
+{
+	buf_addf(out, "\n## [%u] ", number);
+	add_citation(out, &r->hits[order[first]], &r->hits[order[last]]);
+	buf_add_string(out, "\n\n");
+	for (uint32_t i = first; i <= last; i++)
+		buf_add(out, r->hits[order[i]].text, r->hits[order[i]].text_size);
+	if (out->size && out->data[out->size - 1] != '\n')
+		buf_add_char(out, '\n');
+}
+
+/* Marks the hits that fit the budget, best first; at least one. */
+static void choose_within_budget(const struct corpus_results *r, bool *chosen)
+{
+	uint64_t left = (uint64_t)r->query->budget * BYTES_PER_TOKEN;
+	for (uint32_t i = 0; i < r->count; i++) {
+		chosen[i] = i == 0 || r->hits[i].text_size <= left;
+		left -= chosen[i] && r->hits[i].text_size <= left ? r->hits[i].text_size : 0;
+	}
+}
+
+/* Passages by document, in the order of each document's best hit; within a document in reading order, adjacent chunks as one passage. */
+static int form_context(const struct corpus_results *r, struct buf *out)
+{
+	uint32_t *CLEANUP_FREE order = calloc(r->count + 1, sizeof(*order));
+	bool *CLEANUP_FREE chosen = calloc(r->count + 1, sizeof(*chosen));
+	bool *CLEANUP_FREE shown = calloc(r->count + 1, sizeof(*shown));
+	if (!order || !chosen || !shown)
+		return -ENOMEM;
+	buf_add_string(out, r->similar_to ? "# Similar to: " : "# Passages for: ");
+	buf_add_span(out, r->similar_to ? span_of(r->similar_to) : buf_span(&r->query->text));
+	buf_add_char(out, '\n');
+	choose_within_budget(r, chosen);
+	unsigned number = 0;
+	for (uint32_t i = 0; i < r->count; i++) {
+		if (!chosen[i] || shown[i])
+			continue;
+		uint32_t n = 0;
+		for (uint32_t k = i; k < r->count; k++)
+			if (chosen[k] && !shown[k] && strcmp(r->hits[i].path, r->hits[k].path) == 0) {
+				order[n++] = k;
+				shown[k] = true;
+			}
+		qsort_r(order, n, sizeof(*order), compare_place, (void *)(uintptr_t)r);
+		for (uint32_t first = 0, last; first < n; first = last + 1) {
+			last = first;
+			while (last + 1 < n && adjacent(&r->hits[order[last]], &r->hits[order[last + 1]]))
+				last++;
+			add_passage(out, r, order, first, last, ++number);
+		}
+	}
+	if (r->count == 0)
+		buf_add_string(out, "\nNothing was found.\n");
+	return 0;
+}
+
+int corpus_results_blob(struct corpus_results *r, enum corpus_form form, struct corpus_blob **ret)
+{
+	struct buf out;
+	buf_init(&out, LIMIT_JSON_BYTES);
+	switch (form) {
+	case CORPUS_RESULTS_JSONL:
+		form_jsonl(r, &out);
+		break;
+	case CORPUS_RESULTS_JSON:
+		form_json(r, &out);
+		break;
+	case CORPUS_CONTEXT_MD:
+		if (form_context(r, &out) < 0)
+			out.error = -ENOMEM;
+		break;
+	case CORPUS_EXPLAIN_JSON:
+		form_explain(r, &out);
+		break;
+	}
+	return blob_from_buf(&out, ret);
+}

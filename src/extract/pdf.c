@@ -1,0 +1,130 @@
+/* PDF by pdftotext, run as an outside program under the sandbox: poppler's library is GPL and its input hostile.
+ *
+ * -htmlmeta costs nothing measurable and adds the title in front of the same text. The reading order is the default one: -layout keeps
+ * columns side by side, which cuts sentences in two, and -raw follows the order of drawing. */
+#include "extract/format.h"
+
+#include "extract/markdown.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static const char *const pdf_arguments[] = {"pdftotext", "-q", "-htmlmeta", "-enc", "UTF-8", "-eol", "unix", "-", "-", NULL};
+static const char *const version_arguments[] = {"pdftotext", "-v", NULL};
+static const struct format_program pdftotext = {"pdftotext", "poppler-utils", pdf_arguments, version_arguments};
+
+static struct span find(struct span s, const char *what)
+{
+	const char *at = memmem(s.data, s.size, what, strlen(what));
+	return at ? (struct span){at, s.size - (size_t)(at - s.data)} : (struct span){"", 0};
+}
+
+static void add_title(struct span head, struct extract_result *about)
+{
+	static const struct {
+		const char *entity;
+		char c;
+	} entities[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}};
+	struct span title = find(head, "<title>"), end = find(title, "</title>");
+	if (end.size == 0)
+		return;
+	title = (struct span){title.data + 7, (size_t)(end.data - title.data) - 7};
+	struct buf plain;
+	buf_init(&plain, LIMIT_TITLE_BYTES * 8);
+	for (size_t at = 0; at < title.size;) {
+		struct span rest = {title.data + at, title.size - at};
+		size_t i = 0, count = sizeof(entities) / sizeof(entities[0]);
+		while (i < count && !span_starts_with(rest, entities[i].entity))
+			i++;
+		buf_add_char(&plain, i < count ? entities[i].c : rest.data[0]);
+		at += i < count ? strlen(entities[i].entity) : 1;
+	}
+	format_set_title(about, buf_span(&plain));
+	buf_release(&plain);
+}
+
+/* The text between the page's <pre> and </pre>, which -htmlmeta does not escape: the first one, and the last. */
+static bool find_pages(struct span output, struct span *ret_head, struct span *ret_pages)
+{
+	static const char opening[] = "<body>\n<pre>\n", closing[] = "</pre>\n</body>\n</html>\n";
+	struct span pages = find(output, opening);
+	size_t end = sizeof(closing) - 1, start = sizeof(opening) - 1;
+	if (pages.size < start + end || memcmp(pages.data + pages.size - end, closing, end) != 0)
+		return false;
+	*ret_head = (struct span){output.data, (size_t)(pages.data - output.data)};
+	*ret_pages = (struct span){pages.data + start, pages.size - start - end};
+	return true;
+}
+
+static bool is_blank(struct span s)
+{
+	for (size_t i = 0; i < s.size; i++)
+		if ((unsigned char)s.data[i] > ' ')
+			return false;
+	return true;
+}
+
+/* A page's text is prose as far as we know. What Markdown, or our own page marker, would take for markup at the beginning of a line gets a
+ * backslash. */
+static void add_page(struct span page, struct buf *text)
+{
+	while (page.size > 0) {
+		const char *newline = memchr(page.data, '\n', page.size);
+		size_t size = newline ? (size_t)(newline - page.data) + 1 : page.size;
+		struct span line = {page.data, size};
+		if (markdown_line_needs_escape(line))
+			buf_add_char(text, '\\');
+		buf_add_span(text, line);
+		page.data += size, page.size -= size;
+	}
+}
+
+/* pdftotext ends every page with a form feed. */
+static void add_pages(struct span pages, struct buf *text, struct extract_result *about)
+{
+	while (pages.size > 0) {
+		const char *feed = memchr(pages.data, '\f', pages.size);
+		size_t size = feed ? (size_t)(feed - pages.data) : pages.size;
+		struct span page = {pages.data, size};
+		if (!feed && is_blank(page))
+			break;
+		if (text->size > 0 && text->data[text->size - 1] != '\n')
+			buf_add_char(text, '\n');
+		buf_addf(text, TEXT_PAGE_MARKER "\n", ++about->pages);
+		add_page(page, text);
+		pages.data += size + (feed != NULL), pages.size -= size + (feed != NULL);
+	}
+}
+
+static int fail_by_status(struct span bytes, int status, struct extract_result *about)
+{
+	/* pdftotext tells a wrong password from a damaged file on standard error only, in words; the document says it as well. */
+	if (status == 1 && find(bytes, "/Encrypt").size > 0)
+		return format_fail(about, "encrypted", "the PDF is encrypted and needs a password");
+	if (status == 3)
+		return format_fail(about, "forbidden", "the PDF's owner does not allow its text to be copied");
+	return format_fail(about, "damaged", "the PDF is damaged: pdftotext cannot open it or finds no page in it");
+}
+
+static int pdf_finish(struct span bytes, int status, struct span output, struct buf *text, struct extract_result *about)
+{
+	struct span head, pages;
+	if (status != 0)
+		return fail_by_status(bytes, status, about);
+	if (!find_pages(output, &head, &pages))
+		return format_fail(about, "damaged", "pdftotext gave no complete text for the PDF");
+	(void)buf_reserve(text, pages.size + pages.size / 64);
+	add_title(head, about);
+	add_pages(pages, text, about);
+	if (buf_error(text) == 0 && is_blank(pages)) {
+		buf_reset(text);
+		return format_fail(about, "no-text", "the PDF has pages but no text: they are probably scanned images");
+	}
+	return buf_error(text);
+}
+
+const struct format format_pdf = {
+	.extractor = {"pdf", 1, "application/pdf", TEXT_MARKDOWN, true},
+	.program = &pdftotext,
+	.finish = pdf_finish,
+};

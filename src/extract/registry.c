@@ -1,0 +1,156 @@
+/* The table of formats, and running one: see extract.h. A new format is one file and one line here. */
+#include "extract/format.h"
+
+#include "base/utf8.h"
+#include "extract/helper.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+const struct format *const extract_formats[] = {
+	&format_text_plain, &format_text_markdown, &format_text_rst, &format_text_code, &format_text_table,
+	&format_html,	    &format_pdf,	   &format_docx,     &format_pptx,      &format_xlsx,	 NULL,
+};
+
+int format_fail(struct extract_result *about, const char *code, const char *message)
+{
+	about->state = EXTRACT_FAILED;
+	(void)snprintf(about->code, sizeof(about->code), "%s", code);
+	(void)snprintf(about->message, sizeof(about->message), "%s", message);
+	return 0;
+}
+
+void format_fail_errno(struct extract_result *about, int code)
+{
+	if (code == -EFBIG)
+		(void)format_fail(about, "too-large", "the document has more text than is kept of one (64 MB)");
+	else
+		(void)format_fail(about, "damaged", "the document cannot be read");
+}
+
+void format_set_title(struct extract_result *about, struct span title)
+{
+	size_t size = 0;
+	bool blank = false;
+	for (size_t at = 0; at < title.size;) {
+		uint32_t c = 0xfffd;
+		size_t n = utf8_decode(title, at, &c);
+		at += n ? n : 1;
+		if (c <= 0x20 || c == 0x7f || c == 0xa0 || (c >= 0x80 && c < 0xa0)) {
+			blank = size > 0;
+			continue;
+		}
+		char bytes[5] = " ";
+		size_t count = blank + utf8_encode(c, bytes + blank);
+		blank = false;
+		if (size + count > LIMIT_TITLE_BYTES)
+			break;
+		memcpy(about->title + size, bytes, count);
+		size += count;
+	}
+	about->title[size] = '\0';
+}
+
+int extract_helper_start(struct err *err)
+{
+	static const struct helper_limits limits = {.progress_ms = 10000, .total_ms = 60000};
+	return helper_start(extract_formats, &limits, err);
+}
+
+void extract_helper_stop(void)
+{
+	helper_stop();
+}
+
+const char *extract_sandbox_describe(void)
+{
+	return helper_describe();
+}
+
+/* Every struct extractor that extract_choose gives is the first member of a struct format. */
+static const struct format *format_of(const struct extractor *x)
+{
+	return (const struct format *)(const void *)x;
+}
+
+static int run_format(const struct format *f, struct span bytes, struct span name, struct buf *text, struct extract_result *about)
+{
+	if (bytes.size > LIMIT_SOURCE_BYTES)
+		return format_fail(about, "too-large", "the file is larger than what is read of one (256 MB)");
+	if (!f->extractor.isolated)
+		return f->extract(bytes, name, text, about);
+	struct buf store;
+	buf_init(&store, LIMIT_SOURCE_BYTES);
+	int r = f->prepare ? f->prepare(bytes, &store, about, &bytes) : 0;
+	if (r == 0 && about->state != EXTRACT_FAILED) {
+		/* The child reports everything anew but what preparing found out. */
+		char encoding[sizeof(about->encoding)];
+		memcpy(encoding, about->encoding, sizeof(encoding));
+		r = helper_run(f, bytes, name, text, about);
+		if (f->prepare)
+			memcpy(about->encoding, encoding, sizeof(encoding));
+	}
+	buf_release(&store);
+	return r;
+}
+
+int extract_run(const struct extractor *x, struct span bytes, struct span name, struct extract_result *ret)
+{
+	const struct format *f = format_of(x);
+	struct extract_result about = {.syntax = x->syntax};
+	struct buf text;
+	buf_init(&text, LIMIT_CLEAN_BYTES);
+	int r = 0;
+	if (f->skip_code) {
+		(void)format_fail(&about, f->skip_code, f->skip_message);
+		about.state = EXTRACT_SKIPPED;
+	} else {
+		r = run_format(f, bytes, name, &text, &about);
+	}
+	if (r == 0)
+		r = buf_error(&text);
+	if (r == -EFBIG) {
+		format_fail_errno(&about, r);
+		r = 0;
+	}
+	if (r == 0 && about.state == EXTRACT_OK) {
+		about.text = buf_take(&text, &about.text_size);
+		r = about.text ? 0 : -ENOMEM;
+	}
+	buf_release(&text);
+	if (r == 0)
+		*ret = about;
+	return r;
+}
+
+void extract_result_release(struct extract_result *r)
+{
+	free(r->text);
+	r->text = NULL;
+	r->text_size = 0;
+}
+
+const char *extract_fingerprint(void)
+{
+	/* Written by whoever comes first with what every other caller would write; the versions of programs are settled before threads. */
+	static _Thread_local char text[1024];
+	struct buf b;
+	buf_init(&b, sizeof(text) - 1);
+	buf_addf(&b, "none %u", extract_choose((struct span){"\0", 1}, (struct span){"", 0})->version);
+	const char *last = "";
+	for (size_t i = 0; extract_formats[i]; i++) {
+		const struct format *f = extract_formats[i];
+		if (strcmp(f->extractor.name, last) != 0)
+			buf_addf(&b, "; %s %u", f->extractor.name, f->extractor.version);
+		last = f->extractor.name;
+		if (f->program)
+			buf_addf(&b, "; %s", helper_program_version(i)[0] ? helper_program_version(i) : "no helper");
+	}
+	/* Without poppler's character maps a PDF in Chinese, Japanese or Korean gives other text. */
+	buf_addf(&b, "; poppler-data %s", access("/usr/share/poppler/cMap", R_OK) == 0 ? "yes" : "no");
+	(void)snprintf(text, sizeof(text), "%s", b.data ? b.data : "");
+	buf_release(&b);
+	return text;
+}

@@ -1,0 +1,25 @@
+/* What the files of this folder share. */
+#ifndef CORPUSFS_SOURCE_IMPL_H
+#define CORPUSFS_SOURCE_IMPL_H
+
+#include "source/source.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct watch;
+
+struct source {
+	char *path;
+	int root; /* O_PATH descriptor of the folder */
+	_Atomic(char *) excluded_path; /* set at most once; NULL: none */
+	_Atomic dev_t excluded_device;
+	struct watch *watch;
+};
+
+/* Opens `path` below the root without following any symlink. Returns a descriptor or -errno. */
+int source_open_below(struct source *s, const char *path, int flags);
+/* True for the excluded path itself. */
+bool source_is_excluded(const struct source *s, const char *path);
+
+#endif

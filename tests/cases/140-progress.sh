@@ -1,0 +1,60 @@
+#!/bin/bash
+# The progress bar on a terminal: its width, its contents, what is left when it is done, a signal in the middle.
+. "${0%/*}/lib.sh"
+need python3
+docs=$TMP/docs
+mkdir "$docs"
+for ((i = 0; i < 3000; i++)); do
+	printf 'Document %d speaks of %d apples, of the weather in week %d and of nothing else.\n' $i $((i * 37)) $((i % 52)) \
+		>"$docs/a document with a rather long name that does not fit into a narrow terminal — number $i.txt"
+done
+
+# Runs a command on a pseudo-terminal of the width given and keeps what it writes there; SIGNAL is sent once the bar is up.
+cat >"$TMP/terminal" <<'END'
+import fcntl, os, pty, signal, struct, sys, termios
+columns, keep, wanted = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+pid, terminal = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    os.execv(sys.argv[4], sys.argv[4:])
+written = b""
+while True:
+    try:
+        part = os.read(terminal, 65536)
+    except OSError:
+        break
+    if not part:
+        break
+    written += part
+    if wanted != "-" and b"\r" in written:
+        os.kill(pid, getattr(signal, wanted))
+        wanted = "-"
+open(keep, "wb").write(written)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+END
+
+# Each drawing of the bar on a line of its own.
+bars() {
+	sed 's/\x1b\[K/\n/g; s/\r/\n/g' "$1" | grep -a ' files'
+}
+
+# The longest line of standard input in columns (no wide characters here).
+longest() {
+	python3 -c 'import sys; print(max((len(line.rstrip("\n")) for line in sys.stdin), default=0))'
+}
+
+export TERM=xterm
+for columns in 40 80 120; do
+	exits 0 "indexing on a terminal of $columns columns" python3 "$TMP/terminal" $columns "$TMP/tty" - "$PROGRAM" index --store="$TMP/s$columns" "$docs"
+	like "$(bars "$TMP/tty")" '^indexing .*[0-9]+/[0-9]+\+? files' "$columns columns: shows files"
+	ok "$columns columns: fits" test "$(bars "$TMP/tty" | grep -av ' in [0-9.]* s (' | longest)" -lt $columns
+	like "$(tail -n 1 "$TMP/tty")" '3000 files, .* in [0-9.]+ s .*: 3000 computed' "$columns columns: ends with the summary"
+done
+exits 2 'SIGINT ends it' python3 "$TMP/terminal" 100 "$TMP/tty" SIGINT "$PROGRAM" index --store="$TMP/s" "$docs"
+like "$(tr '\r' '\n' <"$TMP/tty")" 'corpusfs: interrupted; what was done is kept' 'with a line that says what that means'
+exits 0 'and indexing goes on from there' "$PROGRAM" index --store="$TMP/s" "$docs"
+like "$(cat "$TMP/out")" '^3000 files, ' 'to the end'
+is "$(cat "$TMP/err")" '' 'no bar where there is no terminal'
+exits 0 'verify has a bar as well' python3 "$TMP/terminal" 80 "$TMP/tty" - "$PROGRAM" verify --store="$TMP/s" "$docs"
+like "$(tail -n 1 "$TMP/tty")" '^.*3000 documents checked, 0 differences' 'and ends with its summary'
+done_testing
