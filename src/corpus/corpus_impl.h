@@ -112,7 +112,6 @@ struct corpus_doc {
 };
 
 struct corpus_doc *document_new(struct corpus *c, const char *path);
-struct corpus_doc *document_ref(struct corpus_doc *d);
 /* The document of a path as the store knows it, if that is current for this stat: 0, -ENOENT (unknown or outdated), -EIO, -ENOMEM. */
 int document_load(struct corpus *c, const char *path, const struct stat *st, struct corpus_doc **ret);
 /* Fills everything but path, stamp and source hash from an extraction record. 0, -ENOENT, -EIO, -ENOMEM. */

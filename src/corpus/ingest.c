@@ -196,7 +196,7 @@ static struct product *product_new(struct job *job, struct corpus_doc *doc, bool
 	if (!p)
 		return NULL;
 	p->job = job;
-	p->doc = document_ref(doc);
+	p->doc = corpus_doc_ref(doc);
 	p->known = known;
 	buf_init(&p->chunks, SIZE_MAX / 4);
 	p->file = (struct store_file){

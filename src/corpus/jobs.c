@@ -355,7 +355,7 @@ struct corpus_doc *jobs_recent(struct corpus *c, const char *path, const struct 
 	(void)pthread_mutex_lock(&c->lock);
 	struct job *job = job_find(c->jobs, path);
 	if (job && job->state == JOB_PUBLISHED && job->doc && corpus_stamp_equal(&job->doc->stamp, stamp))
-		found = document_ref(job->doc);
+		found = corpus_doc_ref(job->doc);
 	(void)pthread_mutex_unlock(&c->lock);
 	return found;
 }
@@ -537,7 +537,7 @@ static void answer(struct taken *list, struct corpus_doc *doc, int result)
 			r = document_embed(doc);
 		struct corpus_wait *wait = t->wait;
 		free(t);
-		wait->done(wait, r, r == 0 ? document_ref(doc) : NULL);
+		wait->done(wait, r, r == 0 ? corpus_doc_ref(doc) : NULL);
 	}
 }
 
@@ -596,7 +596,7 @@ static void job_run(struct task *t, struct worker *w)
 	count_end(job, doc, 0);
 	(void)pthread_mutex_lock(&c->lock);
 	job->state = JOB_PUBLISHED;
-	job->doc = document_ref(doc);
+	job->doc = corpus_doc_ref(doc);
 	struct taken *taken = take_waiters(job);
 	(void)pthread_mutex_unlock(&c->lock);
 	answer(taken, doc, 0);

@@ -343,3 +343,16 @@ int decode_text(struct span s, const char *declared, struct buf *store, char enc
 		*ret = buf_span(store);
 	return r;
 }
+
+int decode_unicode(struct span s, struct buf *store, struct span *ret)
+{
+	size_t skip;
+	enum decode_form form = decode_guess_form(s, &skip);
+	struct span rest = {s.data + skip, s.size - skip};
+	*ret = rest;
+	if (form <= DECODE_UTF8 && utf8_is_valid(rest))
+		return 0;
+	int r = form <= DECODE_UTF8 ? copy_repaired(rest, store) : decode_wide(rest, form, store);
+	*ret = buf_span(store);
+	return r;
+}

@@ -147,6 +147,15 @@ static const struct format *choose_by_magic(struct span head)
  * which is packed, so that the three kinds may look alike here: their extractor looks inside. */
 static const struct format *choose_zip(struct span head, enum name_kind kind)
 {
+	/* OpenDocument and EPUB say what they are in their first, unpacked entry. */
+	if (has(head, "mimetypeapplication/epub+zip") || kind == NAME_EPUB)
+		return &format_epub;
+	if (has(head, "oasis.opendocument.text") || kind == NAME_ODT)
+		return &format_odt;
+	if (has(head, "oasis.opendocument.spreadsheet") || kind == NAME_ODS)
+		return &format_ods;
+	if (has(head, "oasis.opendocument.presentation") || kind == NAME_ODP)
+		return &format_odp;
 	if (has(head, "mimetypeapplication/"))
 		return &none_office;
 	if (has(head, "word/") || kind == NAME_DOCX)

@@ -15,6 +15,10 @@ enum name_kind {
 	NAME_DOCX,
 	NAME_PPTX,
 	NAME_XLSX,
+	NAME_ODT,
+	NAME_ODS,
+	NAME_ODP,
+	NAME_EPUB,
 	NAME_OFFICE, /* documents without an extractor */
 	NAME_IMAGE,
 	NAME_BINARY, /* sound, video, archives, programs, fonts, databases */

@@ -726,6 +726,11 @@ static void parsing(void)
 	check_parse("\xe2\x80\x9c" "a\xe2\x80\x9d \xe2\x80", 1, 0, "\xe2\x80\x9c" "a\xe2\x80\x9d \xe2\x80");
 	check_parse("-aa -bb -cc -dd -ee -ff -gg -hh -ii -jj -kk -ll -mm -nn -oo -pp -qq", 0, 16,
 		    "                                                                -qq");
+	check_parse("a quotation mark in \"prose that somebody pasted\" does not -require anything of the documents that are found "
+		    "because that is not what it stands for there",
+		    0, 0,
+		    "a quotation mark in \"prose that somebody pasted\" does not -require anything of the documents that are found "
+		    "because that is not what it stands for there");
 }
 
 /* With the limit of the exact scan at nothing, the two-stage scan must find nearly all that the exact one finds. Random vectors of 64
