@@ -215,6 +215,28 @@ static bool is_html(struct span head)
 	return begins(head, at, "<!doctype html") || begins(head, at, "<html");
 }
 
+/* A message begins with fields, some of which only mail has; a mailbox with its "From " line. */
+static bool is_mail(struct span head)
+{
+	static const char *const fields[] = {"received:",  "return-path:", "message-id:", "mime-version:", "delivered-to:", "from:", "to:",
+					     "subject:", "date:",	 "x-mailer:",	"content-type:"};
+	unsigned known = 0, certain = 0, lines = 0;
+	for (size_t at = 0; at < head.size && lines < 60; lines++) {
+		const char *newline = memchr(head.data + at, '\n', head.size - at);
+		size_t end = newline ? (size_t)(newline - head.data) + 1 : head.size;
+		bool folded = head.data[at] == ' ' || head.data[at] == '\t', start = lines == 0 && begins(head, at, "From ");
+		if (head.data[at] == '\n' || head.data[at] == '\r' || (!folded && !start && !memchr(head.data + at, ':', end - at)))
+			break;
+		for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+			if (begins(head, at, fields[i])) {
+				known++;
+				certain += i < 5;
+			}
+		at = end;
+	}
+	return known >= 3 && certain >= 1;
+}
+
 static const struct format *choose_text(struct span head, enum name_kind kind)
 {
 	switch (kind) {
@@ -225,6 +247,8 @@ static const struct format *choose_text(struct span head, enum name_kind kind)
 		return is_html(head) ? &format_html : &format_text_markdown;
 	case NAME_HTML:
 		return memchr(head.data, '<', head.size) ? &format_html : &format_text_plain;
+	case NAME_MAIL:
+		return &format_mail;
 	case NAME_RST:
 		return &format_text_rst;
 	case NAME_TABLE:
@@ -232,7 +256,7 @@ static const struct format *choose_text(struct span head, enum name_kind kind)
 	case NAME_IMAGE: /* SVG and XPM are text to a computer only */
 		return &none_image;
 	default:
-		return is_html(head) ? &format_html : &format_text_plain;
+		return is_html(head) ? &format_html : is_mail(head) ? &format_mail : &format_text_plain;
 	}
 }
 

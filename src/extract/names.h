@@ -19,6 +19,7 @@ enum name_kind {
 	NAME_ODS,
 	NAME_ODP,
 	NAME_EPUB,
+	NAME_MAIL,
 	NAME_OFFICE, /* documents without an extractor */
 	NAME_IMAGE,
 	NAME_BINARY, /* sound, video, archives, programs, fonts, databases */
