@@ -40,7 +40,7 @@ static const struct magic magics[] = {
 	MAGIC(0, "PK\3\4", none_archive), /* looked into by choose_zip */
 	MAGIC(0, "PK\5\6", none_archive),
 	MAGIC(0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", none_office), /* OLE2: DOC, XLS, PPT, MSG */
-	MAGIC(0, "{\\rtf", none_office),
+	MAGIC(0, "{\\rtf", format_rtf),
 	MAGIC(0, "%!PS", none_office),
 	MAGIC(0, "AT&TFORM", none_office), /* DjVu */
 	MAGIC(0, "ITSF", none_office),	   /* CHM */
