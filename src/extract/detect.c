@@ -7,7 +7,7 @@
 #include <strings.h>
 
 /* Raise whenever a kind below gets an extractor: documents skipped before are then looked at again. */
-enum { NONE_VERSION = 2 };
+enum { NONE_VERSION = 3 };
 
 #define NONE(media_type, code, message)                                                                                                    \
 	{                                                                                                                                  \
@@ -80,7 +80,7 @@ static const struct magic magics[] = {
 	MAGIC(0, "\xff\xf3", none_audio),
 	MAGIC(0, "MThd", none_audio),
 	MAGIC(0, "#!AMR", none_audio),
-	MAGIC(0, "\x1f\x8b", none_archive),
+	MAGIC(0, "\x1f\x8b", format_gzip), /* an archive inside is looked for by name, then by the extractor */
 	MAGIC(0, "BZh", none_archive),
 	MAGIC(0, "\xfd"
 		 "7zXZ\0",
@@ -247,6 +247,8 @@ static const struct format *choose_text(struct span head, enum name_kind kind)
 		return is_html(head) ? &format_html : &format_text_markdown;
 	case NAME_HTML:
 		return memchr(head.data, '<', head.size) ? &format_html : &format_text_plain;
+	case NAME_SUBTITLES:
+		return &format_subtitles;
 	case NAME_MAIL:
 		return &format_mail;
 	case NAME_RST:
@@ -279,7 +281,7 @@ static const struct format *choose_format(struct span head, struct span name)
 	if (found == &none_archive && head.data[0] == 'P')
 		return choose_zip(head, kind);
 	if (found)
-		return found;
+		return found == &format_gzip && kind == NAME_ARCHIVE ? &none_archive : found;
 	size_t skip;
 	enum decode_form form = decode_guess_form(head, &skip);
 	if (form >= DECODE_UTF16LE) {
@@ -311,6 +313,7 @@ bool extract_name_may_have_text(struct span name)
 	switch (name_kind(name)) {
 	case NAME_IMAGE:
 	case NAME_BINARY:
+	case NAME_ARCHIVE:
 	case NAME_OFFICE:
 		return false;
 	default:
