@@ -249,6 +249,8 @@ static const struct format *choose_text(struct span head, enum name_kind kind)
 		return memchr(head.data, '<', head.size) ? &format_html : &format_text_plain;
 	case NAME_SUBTITLES:
 		return &format_subtitles;
+	case NAME_NOTEBOOK:
+		return memchr(head.data, '{', head.size) ? &format_notebook : &format_text_plain;
 	case NAME_MAIL:
 		return &format_mail;
 	case NAME_RST:

@@ -21,6 +21,7 @@ enum name_kind {
 	NAME_EPUB,
 	NAME_MAIL,
 	NAME_SUBTITLES,
+	NAME_NOTEBOOK,
 	NAME_ARCHIVE, /* of many files: .tar.gz and its kin too, whatever compresses them */
 	NAME_OFFICE, /* documents without an extractor */
 	NAME_IMAGE,
