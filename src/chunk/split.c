@@ -210,14 +210,36 @@ static void note_heading_run(struct splitter *s, const struct mark *mark)
 	}
 }
 
-static int begin_line(struct splitter *s, const struct mark *mark)
+/* Ends the chunk where the block before began if that is nearer to the target than here. */
+static int end_before_last_block(struct splitter *s)
 {
-	int r = 0;
-	if (mark->before > BOUNDARY_GLUE && s->here.cursor.at > s->begin.cursor.at && ends_before(s, mark->before, mark->level)) {
-		r = end_chunk(s, s->here, mark->before);
-		if (r)
+	const struct place *last = &s->latest[BOUNDARY_BLOCK];
+	if (last->cursor.at == 0)
+		return 0;
+	uint32_t words = words_since(&s->begin, last), all = words_since(&s->begin, &s->here), target = s->recipe->target_words;
+	if (words < s->recipe->min_words || words >= target || all - target <= target - words)
+		return 0;
+	return end_chunk(s, *last, BOUNDARY_BLOCK);
+}
+
+/* Ends the chunk in front of a line if it is long enough for that. */
+static int end_before_line(struct splitter *s, const struct mark *mark)
+{
+	if (mark->before == BOUNDARY_GLUE || s->here.cursor.at == s->begin.cursor.at || !ends_before(s, mark->before, mark->level))
+		return 0;
+	if (mark->before == BOUNDARY_BLOCK) {
+		int r = end_before_last_block(s);
+		if (r || !ends_before(s, mark->before, mark->level))
 			return r;
 	}
+	return end_chunk(s, s->here, mark->before);
+}
+
+static int begin_line(struct splitter *s, const struct mark *mark)
+{
+	int r = end_before_line(s, mark);
+	if (r)
+		return r;
 	if (mark->page)
 		s->here.page = mark->page;
 	note_heading_run(s, mark);
