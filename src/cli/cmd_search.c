@@ -243,7 +243,7 @@ static enum exit_code search_mount(const struct question *q)
 	int r = folder < 0 ? (buf_error(&path) ? -ENAMETOOLONG : -errno) : q->config->json ? print_result_json(folder) : print_result_folder(q, folder);
 	buf_release(&path);
 	if (r < 0) {
-		out_error("%s: %s", top, strerror(-r));
+		where_explain(top, -r);
 		return EXIT_ERROR;
 	}
 	check_degraded(folder);
