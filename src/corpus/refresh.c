@@ -282,7 +282,8 @@ static void refresh_logged(struct indexer *x, const char *path)
 /* Handles a batch of changed paths, each once. */
 static void handle_changes(struct indexer *x, char **paths, size_t count)
 {
-	qsort(paths, count, sizeof(*paths), compare_strings);
+	if (count)
+		qsort(paths, count, sizeof(*paths), compare_strings);
 	for (size_t i = 0; i < count; i++) {
 		if ((i == 0 || strcmp(paths[i], paths[i - 1]) != 0) && !indexer_stopping(x))
 			refresh_logged(x, paths[i]);

@@ -21,6 +21,10 @@ struct searcher {
 	float *bm25;	    /* 0 without a query word */
 	float *cosine;	    /* NaN without a vector */
 	uint64_t *eligible; /* bit a chunk: live, and its document may appear */
+	uint32_t *groups;   /* which document a chunk is of, numbered from 0 in the order of chunks: ids may have large gaps */
+	float *doc_bm25;    /* by group: the document's own score */
+	uint32_t *doc_lengths; /* by group */
+	uint32_t group_count, live_group_count;
 	uint64_t *docs;	    /* bit a document: has an eligible chunk; only where there is a filter */
 	size_t doc_words;
 };
@@ -38,7 +42,7 @@ int filter_chunks(struct searcher *s, struct store_read *r, const struct search_
 /* Smallest and largest number of a column among eligible chunks, NaN left out; `scored` counts those above `floor`. */
 struct score_range column_range(const struct searcher *s, const float *column, float floor);
 
-/* Adds each term's BM25 to s->bm25, in the order of the query. 0, -EIO or -ENOMEM. */
+/* Fills s->bm25, adding up in the order of the query's terms. 0, -EIO or -ENOMEM. */
 int bm25_score(struct searcher *s, struct store_read *r, const struct term_postings *query);
 /* The smallest is 0 where an eligible chunk has no query word. */
 struct score_range bm25_range(const struct searcher *s);

@@ -188,8 +188,8 @@ int store_put_doc(struct store_write *w, const struct hash *clean, uint8_t synta
 	int error = store_find_doc(&w->view, clean, syntax, &id);
 	if (error == -ENOENT)
 		return put_new(w, (struct span){(char *)key, hash_key(clean, syntax, key)}, &d, text, chunks, chunk_count, title, ret_id);
-	if (error == 0)
-		error = doc_get(&w->view, id, &d, &old_title);
+	if (error == 0 && (error = doc_get(&w->view, id, &d, &old_title)) == -ENOENT)
+		error = store_mark_damaged(w->s, "a document is missing");
 	if (error == 0 && d.epoch != w->counters.epoch) {
 		error = put_chunks(w, id, &d, chunks, chunk_count);
 		if (error == 0)

@@ -19,15 +19,11 @@ enum { PATH_SIZE = 4352, OWNER_MAX = 4096 };
 
 static const size_t map_default = (size_t)64 << 30, map_least = (size_t)16 << 20;
 
-static const struct {
-	const char *name;
-	unsigned flags; /* of the table, besides MDB_CREATE */
-} table_about[TABLE_COUNT] = {
-	[TABLE_INFO] = {"info", 0},	    [TABLE_FILES] = {"files", 0},	  [TABLE_DOC_PATHS] = {"doc_paths", 0},
-	[TABLE_EXTRACTIONS] = {"extractions", 0}, [TABLE_DOCS] = {"docs", 0},	  [TABLE_DOC_KEYS] = {"doc_keys", 0},
-	[TABLE_TEXTS] = {"texts", 0},	    [TABLE_SPACES] = {"spaces", 0},	  [TABLE_CHUNKS] = {"chunks", 0},
-	[TABLE_TERMS] = {"terms", 0},	    [TABLE_POSTINGS] = {"postings", 0}, [TABLE_SEGMENTS] = {"segments", 0},
-	[TABLE_VECTORS] = {"vectors", 0},   [TABLE_FLOATS] = {"floats", 0},
+static const char *const table_names[TABLE_COUNT] = {
+	[TABLE_INFO] = "info",		  [TABLE_FILES] = "files",	[TABLE_DOC_PATHS] = "doc_paths", [TABLE_EXTRACTIONS] = "extractions",
+	[TABLE_DOCS] = "docs",		  [TABLE_DOC_KEYS] = "doc_keys", [TABLE_TEXTS] = "texts",	  [TABLE_SPACES] = "spaces",
+	[TABLE_CHUNKS] = "chunks",	  [TABLE_TERMS] = "terms",	[TABLE_POSTINGS] = "postings",	  [TABLE_SEGMENTS] = "segments",
+	[TABLE_VECTORS] = "vectors",	  [TABLE_FLOATS] = "floats",
 };
 
 /* --- the folder ---------------------------------------------------------------------------------------------------- */
@@ -254,21 +250,34 @@ static int open_env_that_fits(struct store *s, const struct store_options *optio
 	return rc;
 }
 
-static int open_tables(struct store *s, MDB_txn *txn)
+/* All tables are made by the first transaction: one that is missing later is damage, not something to begin anew. */
+static int open_tables(struct store *s, MDB_txn *txn, bool *ret_empty)
 {
-	int rc = 0;
+	MDB_dbi main;
+	MDB_stat stat;
+	int rc = mdb_dbi_open(txn, NULL, 0, &main);
+	if (rc == 0)
+		rc = mdb_stat(txn, main, &stat);
+	if (rc != 0)
+		return txn_errno(rc);
+	bool empty = stat.ms_entries == 0;
+	if (empty && s->mode == STORE_READ_ONLY)
+		return -ENOENT;
 	for (size_t i = 0; i < TABLE_COUNT && rc == 0; i++)
-		rc = mdb_dbi_open(txn, table_about[i].name, table_about[i].flags | (s->mode == STORE_WRITE ? MDB_CREATE : 0), &s->tables[i]);
-	return rc;
+		rc = mdb_dbi_open(txn, table_names[i], empty ? MDB_CREATE : 0, &s->tables[i]);
+	if (rc != 0)
+		return rc == MDB_NOTFOUND ? -EIO : txn_errno(rc);
+	*ret_empty = empty;
+	return 0;
 }
 
 int info_get_counters(struct store_read *r, struct counters *ret)
 {
 	struct span payload;
 	int error = record_get(r, TABLE_INFO, span_of("counters"), &payload);
-	if (error < 0)
+	if (error < 0 && error != -ENOENT)
 		return error;
-	if (payload.size != sizeof(*ret))
+	if (error == -ENOENT || payload.size != sizeof(*ret))
 		return store_mark_damaged(r->s, "the counters are wrong");
 	memcpy(ret, payload.data, sizeof(*ret));
 	return 0;
@@ -289,7 +298,7 @@ static int check_format(struct store_read *r)
 	struct span value;
 	int error = table_get(r, TABLE_INFO, span_of("format"), &value);
 	if (error < 0)
-		return error;
+		return error == -ENOENT ? -EIO : error;
 	return value.size == sizeof(struct record_head) + sizeof(our_format) &&
 			       memcmp(value.data + sizeof(struct record_head), &our_format, sizeof(our_format)) == 0
 		       ? 0
@@ -324,11 +333,10 @@ static int prepare(struct store *s)
 	if (rc != 0)
 		return txn_errno(rc);
 	w->view.txn = w->txn;
-	int error = write_result(w, open_tables(s, w->txn));
+	bool empty;
+	int error = open_tables(s, w->txn, &empty);
 	if (error == 0)
-		error = check_format(&w->view);
-	if (error == -ENOENT)
-		error = put_first_records(w);
+		error = empty ? put_first_records(w) : check_format(&w->view);
 	if (error < 0) {
 		write_abort(w);
 		return error;
@@ -358,9 +366,11 @@ static int prepare_reader(struct store *s)
 	int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
 	if (rc != 0)
 		return txn_errno(rc);
-	rc = open_tables(s, txn);
+	bool empty;
 	struct store_read r = {.s = s, .txn = txn};
-	int error = rc == 0 ? check_format(&r) : txn_errno(rc);
+	int error = open_tables(s, txn, &empty);
+	if (error == 0)
+		error = check_format(&r);
 	(void)mdb_txn_commit(txn); /* keeps the tables open */
 	return error;
 }

@@ -152,7 +152,7 @@ static int detach(struct store_write *w, struct span path, uint32_t doc, uint32_
 		return error == -ENOENT ? store_mark_damaged(w->s, "a document does not know its path") : error;
 	error = doc_add_path(w, doc, -1, &left);
 	if (error < 0)
-		return error;
+		return error == -ENOENT ? store_mark_damaged(w->s, "a document is missing") : error;
 	*ret_orphan = left == 0 ? doc : 0;
 	return 0;
 }

@@ -127,6 +127,7 @@ struct store {
 	bool stopping, has_writer;
 	pthread_t writer;
 	struct timespec next_check; /* the writer's: when to look for dead readers */
+	bool untidy;		    /* the writer's: something was committed since it was last idle */
 
 	struct store_write w; /* of the writer thread */
 };

@@ -225,7 +225,7 @@ int store_read_begin(struct store *s, struct store_read **ret)
 	r->counters = &r->snapshot;
 	if (error < 0) {
 		store_read_end(r);
-		return error == -ENOENT ? -EIO : error;
+		return error;
 	}
 	*ret = r;
 	return 0;

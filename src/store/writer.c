@@ -6,6 +6,7 @@
 #include "store/internal.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -265,6 +266,7 @@ static void commit_batch(struct store *s, struct batch *b)
 			error = write_commit(w);
 	} while (error < 0 && w->map_full && growths++ < MAP_GROWTHS && grow_map(s) == 0);
 	write_abort(w);
+	s->untidy = true;
 	if (error < 0 && w->txn_full && b->count > 1)
 		commit_one_by_one(s, b);
 	else
@@ -347,9 +349,13 @@ static void maintain(struct store *s, bool idle)
 	(void)clock_gettime(CLOCK_MONOTONIC, &s->next_check);
 	s->next_check = after(s->next_check, CHECK_MS);
 	(void)mdb_reader_check(s->env, &dead);
-	if (idle) {
+	if (idle && s->untidy) {
+		s->untidy = false;
 		(void)mdb_env_sync(s->env, 1);
 		write_release(&s->w);
+#ifdef __GLIBC__
+		(void)malloc_trim(0); /* documents in flight, and pages of transactions, leave arenas full of holes */
+#endif
 	}
 }
 

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { DIMS = 256, CHUNK_BYTES = 900, WORDS_PER_CHUNK = 100, VOCABULARY = 500000, CHUNK_LIST_BYTES = 24 };
 
@@ -236,6 +237,20 @@ static void read_all(struct store *s)
 	store_read_end(r);
 }
 
+/* Kilobytes of a line of /proc/self/status. */
+static long status_kb(const char *name)
+{
+	char line[256];
+	long value = -1;
+	FILE *f = fopen("/proc/self/status", "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, name, strlen(name)) == 0)
+			value = strtol(line + strlen(name), NULL, 10);
+	if (f)
+		(void)fclose(f);
+	return value;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2)
@@ -249,6 +264,7 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "%s\n", err.text);
 		return 2;
 	}
+	long before = status_kb("RssAnon:");
 	struct space_op space = {{.run = run_space, .done = done_space, .urgent = true}, 0};
 	store_submit(s, &space.op);
 	store_flush(s);
@@ -267,10 +283,14 @@ int main(int argc, char **argv)
 	}
 	store_flush(s);
 	double wall = seconds(CLOCK_MONOTONIC) - start;
+	long after = status_kb("RssAnon:");
+	(void)sleep(6); /* the store gives back its batch memory when idle */
 	struct rusage usage;
 	(void)getrusage(RUSAGE_SELF, &usage);
 	printf("%.0f MB, %u documents, %llu chunks, %.1f M postings; %d failed\n", 1e-6 * (double)made, count, (unsigned long long)chunks,
 	       1e-6 * (double)postings, atomic_load(&failures));
+	printf("  anonymous memory %ld MB at first, %ld MB after the last commit, %ld MB when idle\n", before / 1024, after / 1024,
+	       status_kb("RssAnon:") / 1024);
 	printf("  wall %.2f s (making the documents: %.2f s CPU), writer thread %.2f s CPU, %.2f s per 100 MB, peak %ld MB\n", wall, making,
 	       writer_cpu, writer_cpu * 1e8 / (double)made, usage.ru_maxrss / 1024);
 	(void)snprintf(file, sizeof(file), "%s/data.mdb", argv[1]);

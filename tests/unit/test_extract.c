@@ -59,7 +59,9 @@ static void detection(void)
 	chooses(BYTES("\xff\xd8\xff\xe0"), "x", "none", "image/*");
 	chooses(BYTES("RIFF\0\0\0\0WEBP"), "x", "none", "image/*");
 	chooses(BYTES("\0\0\0\x18" "ftypisom"), "x", "none", "video/*");
-	chooses(BYTES("PK\3\4\0\0mimetypeapplication/vnd.oasis"), "x", "none", "application/x-office");
+	chooses(BYTES("PK\3\4\0\0mimetypeapplication/vnd.oasis.opendocument.graphics"), "x", "none", "application/x-office");
+	chooses(BYTES("PK\3\4\0\0mimetypeapplication/epub+zip"), "x", "epub", "application/epub+zip");
+	chooses(BYTES("PK\3\4\0\0mimetypeapplication/vnd.oasis.opendocument.text"), "x.zip", "odt", "application/vnd.oasis.opendocument.text");
 	chooses(BYTES("PK\3\4\0\0a.txt"), "x", "none", "application/x-archive");
 	chooses(BYTES("\x7f" "ELF\2\1"), "x", "none", "application/x-executable");
 	chooses(BYTES("MZ is how a letter may begin"), "x", "text", "text/plain");

@@ -316,8 +316,190 @@ static void random_operations(void)
 	model_remove(folder);
 }
 
+/* --- collecting many ----------------------------------------------------------------------------------------------- */
+
+enum { MANY = 700, MANY_CHUNKS = 13, SPARSE_FROM = 500, SPARSE_TO = 520 };
+
+/* Document i of 1..13 chunks; one word of its own class, one of all. Vectors in space 1; in space 2 only documents of one stretch. */
+struct many {
+	uint32_t first, last;
+	bool remove; /* two of three */
+};
+
+static bool is_removed(uint32_t i)
+{
+	return i % 3 != 1 && i / 40 % 4 != 2;
+}
+
+static void many_vectors(uint32_t i, uint32_t dims, uint32_t chunks, uint8_t *rows, float *scales, uint64_t *bits)
+{
+	memset(rows, (int)(i % 251), (size_t)chunks * dims);
+	for (uint32_t c = 0; c < chunks; c++) {
+		scales[c] = (float)(i * 100 + c);
+		for (uint32_t k = 0; k < dims / 64; k++)
+			bits[c * (dims / 64) + k] = (uint64_t)i << 32 | c << 8 | k;
+	}
+}
+
+static int put_many(struct store_write *w, void *context)
+{
+	const struct many *m = context;
+	static uint8_t rows[MANY_CHUNKS * 128];
+	static float scales[MANY_CHUNKS];
+	static uint64_t bits[MANY_CHUNKS * 2];
+	for (uint32_t i = m->first; i < m->last; i++) {
+		char name[32], word[32];
+		uint32_t chunks = 1 + i % MANY_CHUNKS, orphan = 0, lengths[MANY_CHUNKS], id;
+		struct store_file file = {.stamp = {.ino = i}, .state = STORE_OK};
+		struct term_posting postings[2 * MANY_CHUNKS];
+		(void)snprintf(name, sizeof(name), "many-%u", i);
+		(void)snprintf(word, sizeof(word), "class-%u", i % 10);
+		struct term terms[2] = {{word, (uint32_t)strlen(word)}, {"all", 3}};
+		for (uint32_t c = 0; c < chunks; c++) {
+			postings[2 * c] = (struct term_posting){c, 0, 1 + c};
+			postings[2 * c + 1] = (struct term_posting){c, 1, 1};
+			lengths[c] = i + c;
+		}
+		const struct term_postings t = {terms, 2, postings, 2 * chunks, lengths, chunks};
+		struct hash clean = hash_bytes(span_of(name));
+		int error;
+		if (m->remove) {
+			if (!is_removed(i))
+				continue;
+			error = store_remove_file(w, span_of(name), &orphan);
+			if (error == 0)
+				error = store_unindex_doc(w, orphan, &t);
+		} else {
+			error = store_put_doc(w, &clean, 2, span_of(name), span_of(word), chunks, span_of("t"), &id);
+			file.doc = id;
+			if (error == 0)
+				error = store_put_file(w, span_of(name), &file, &orphan);
+			if (error == 0)
+				error = store_index_doc(w, id, &t);
+			many_vectors(i, MODEL_DIMS, chunks, rows, scales, bits);
+			if (error == 0)
+				error = store_put_vectors(w, 1, id, rows, scales, bits, NULL);
+			many_vectors(i, 128, chunks, rows, scales, bits);
+			if (error == 0 && i >= SPARSE_FROM && i < SPARSE_TO)
+				error = store_put_vectors(w, 2, id, rows, scales, bits, NULL);
+		}
+		if (error < 0)
+			return error;
+	}
+	return 0;
+}
+
+static bool vectors_are_right(struct store_read *r, uint32_t space, uint32_t dims, uint32_t i, uint32_t base, uint32_t chunks, bool there)
+{
+	uint8_t rows[MANY_CHUNKS * 128];
+	float scales[MANY_CHUNKS];
+	uint64_t bits[MANY_CHUNKS * 2];
+	many_vectors(i, dims, chunks, rows, scales, bits);
+	for (uint32_t c = 0; c < chunks; c++) {
+		struct store_vectors v;
+		uint32_t at = (base + c) % STORE_SEGMENT_CHUNKS;
+		bool found = store_vectors(r, space, (base + c) / STORE_SEGMENT_CHUNKS, &v) == 0 && at < v.count && !isnan(v.scales[at]);
+		if (found != there)
+			return false;
+		if (found && (v.scales[at] != scales[c] || memcmp(v.rows + (size_t)at * dims, rows, dims) != 0 ||
+			      memcmp(v.bits + (size_t)at * (dims / 64), bits + c * (dims / 64), dims / 8) != 0))
+			return false;
+	}
+	return true;
+}
+
+static unsigned wrong_many(struct store_read *r)
+{
+	unsigned wrong = 0;
+	uint32_t df[10] = {0};
+	for (uint32_t i = 0; i < MANY; i++) {
+		char name[32];
+		struct store_doc d;
+		struct span text;
+		uint32_t id, chunks = 1 + i % MANY_CHUNKS;
+		(void)snprintf(name, sizeof(name), "many-%u", i);
+		struct hash clean = hash_bytes(span_of(name));
+		int error = store_find_doc(r, &clean, 2, &id);
+		if (is_removed(i)) {
+			wrong += error != -ENOENT;
+			continue;
+		}
+		df[i % 10] += chunks;
+		wrong += error != 0 || store_get_doc(r, id, &d) != 0 || d.chunk_count != chunks || store_doc_text(r, id, &text) != 0 ||
+			 !span_equal(text, span_of(name)) || store_doc_chunks(r, id, &text) != 0 || text.size != 7 ||
+			 !vectors_are_right(r, 1, MODEL_DIMS, i, d.chunk_base, chunks, true) ||
+			 !vectors_are_right(r, 2, 128, i, d.chunk_base, chunks, i >= SPARSE_FROM && i < SPARSE_TO);
+	}
+	for (uint32_t k = 0; k < 10; k++) {
+		char word[32];
+		struct store_cursor *c;
+		struct store_block block;
+		struct store_segment g;
+		uint32_t live = 0;
+		(void)snprintf(word, sizeof(word), "class-%u", k);
+		if (store_cursor_open(r, span_of(word), &c) != 0)
+			return wrong + 1000;
+		while (store_cursor_next(c, &block) == 1)
+			for (uint32_t j = 0; j < block.count; j++) {
+				uint32_t at = block.chunks[j] % STORE_SEGMENT_CHUNKS;
+				struct store_doc d = {0};
+				wrong += store_segment(r, block.chunks[j] / STORE_SEGMENT_CHUNKS, &g) != 0 || !(g.live[at / 64] >> (at % 64) & 1) ||
+					 store_get_doc(r, g.docs[at], &d) != 0 || block.counts[j] != 1 + block.chunks[j] - d.chunk_base;
+				live++;
+			}
+		store_cursor_close(c);
+		wrong += live != df[k];
+	}
+	return wrong;
+}
+
+static int two_spaces(struct store_write *w, void *context)
+{
+	uint32_t number;
+	struct hash one = hash_bytes(span_of("one")), two = hash_bytes(span_of("two"));
+	(void)context;
+	int error = store_put_space(w, &one, span_of("one"), MODEL_DIMS, &number);
+	return error < 0 ? error : store_put_space(w, &two, span_of("two"), 128, &number);
+}
+
+static void collect_many(void)
+{
+	char folder[256];
+	struct store_read *r;
+	struct store_index_stats stats;
+	int dropped = 0;
+	model_folder(folder);
+	struct store *s = open_store(folder, 0, "r", NULL);
+	if (!CHECK(s && model_call(s, two_spaces, NULL) == 0))
+		return;
+	CHECK(model_call(s, put_many, &(struct many){0, MANY / 2, false}) == 0);
+	CHECK(model_call(s, put_many, &(struct many){MANY / 2, MANY, false}) == 0);
+	CHECK(model_call(s, put_many, &(struct many){0, MANY, true}) == 0);
+	CHECK(model_call(s, run_collect, &dropped) == 0 && dropped == 1);
+	CHECK(store_read_begin(s, &r) == 0 && store_index_stats(r, &stats) == 0);
+	CHECK(stats.chunk_limit == stats.live_chunks && stats.chunk_limit > STORE_SEGMENT_CHUNKS);
+	unsigned wrong = wrong_many(r);
+	CHECK_NAMED(wrong == 0, "what a collection leaves is right (%u wrong)", wrong);
+	store_read_end(r);
+	CHECK(model_call(s, put_many, &(struct many){0, MANY, false}) == 0);
+	CHECK(model_call(s, put_many, &(struct many){0, MANY, true}) == 0);
+	CHECK(store_read_begin(s, &r) == 0);
+	store_read_end(r);
+	CHECK(model_call(s, run_collect, &dropped) == 0 && dropped == 1);
+	store_close(s);
+	s = open_store(folder, 0, "r", NULL);
+	if (CHECK(s != NULL && store_read_begin(s, &r) == 0)) {
+		wrong = wrong_many(r);
+		CHECK_NAMED(wrong == 0 && !store_damaged(s), "and after a second one, opened again (%u wrong)", wrong);
+		store_read_end(r);
+		store_close(s);
+	}
+	model_remove(folder);
+}
+
 int main(void)
 {
 	random_operations();
+	collect_many();
 	return tap_done();
 }
