@@ -75,6 +75,9 @@ static int check_header(struct span model, struct model_header *h, struct err *e
 	memcpy(h, model.data, sizeof *h);
 	if (memcmp(h->magic, "CFSTATIC", sizeof h->magic) != 0)
 		return err_fail(err, -EINVAL, "not a model file");
+	static const uint8_t zero[sizeof h->zero];
+	if (memcmp(h->zero, zero, sizeof zero) != 0)
+		return err_fail(err, -EINVAL, "the model file is damaged: its header");
 	if (h->version != MODEL_VERSION)
 		return err_fail(err, -EINVAL, "the model file has version %u, this program reads %d", h->version, MODEL_VERSION);
 	if (h->dims == 0 || h->dims % 64 != 0 || h->dims > VEC_MAX_DIMS || h->entries == 0 || h->entries > MAX_ENTRIES)
@@ -236,8 +239,12 @@ int embed_static_from(struct span model, struct embedder **ret, struct err *err)
 /* In model_data.S. */
 extern const char embed_model_static[], embed_model_static_end[];
 
+struct span embed_static_model(void)
+{
+	return (struct span){embed_model_static, (size_t)(embed_model_static_end - embed_model_static)};
+}
+
 int embed_static_new(struct embedder **ret, struct err *err)
 {
-	struct span model = {embed_model_static, (size_t)(embed_model_static_end - embed_model_static)};
-	return embed_static_from(model, ret, err);
+	return embed_static_from(embed_static_model(), ret, err);
 }
