@@ -119,7 +119,8 @@ static int count_terms(struct postings *p, const struct term_postings *terms)
 {
 	if (grow((void **)&p->map, &p->map_capacity, terms->term_count, sizeof(*p->map), 1024) < 0)
 		return -ENOMEM;
-	memset(p->map, 0, terms->term_count * sizeof(*p->map));
+	if (terms->term_count > 0)
+		memset(p->map, 0, terms->term_count * sizeof(*p->map));
 	for (uint32_t i = 0; i < terms->posting_count; i++) {
 		const struct term_posting *posting = &terms->postings[i];
 		if (posting->term >= terms->term_count || posting->chunk >= terms->chunk_count || posting->count == 0)
