@@ -338,6 +338,24 @@ static bool has_relevant(const struct judged_query *q)
 	return false;
 }
 
+/* Some judged sets hold whole abstracts as queries: what is over the limit of a query is cut off, between characters. */
+static void cut_long_queries(struct evaluation *e)
+{
+	size_t cut = 0;
+	for (size_t i = 0; i < e->queries.count; i++) {
+		char *text = e->queries.queries[i].text;
+		size_t n = strlen(text);
+		if (n <= LIMIT_QUERY_BYTES)
+			continue;
+		for (n = LIMIT_QUERY_BYTES; n && ((unsigned char)text[n] & 0xc0) == 0x80; n--)
+			;
+		text[n] = '\0';
+		cut++;
+	}
+	if (cut)
+		out_error("%s: %zu queries are longer than %zu bytes and were cut", e->config->arguments[1], cut, LIMIT_QUERY_BYTES);
+}
+
 /* Queries without a relevant document say nothing and are left out, as trec_eval's users do. */
 static int choose_queries(struct evaluation *e)
 {
@@ -417,8 +435,10 @@ enum exit_code cmd_eval(const struct config *config)
 {
 	struct evaluation e = {.config = config};
 	enum exit_code code = EXIT_ERROR;
-	if (read_judgements(&e) == 0 && choose_queries(&e) == 0 && open_where(&e) == 0)
+	if (read_judgements(&e) == 0 && choose_queries(&e) == 0 && open_where(&e) == 0) {
+		cut_long_queries(&e);
 		code = evaluate(&e);
+	}
 	corpus_close(e.corpus);
 	judgements_release(&e.queries);
 	free(e.asked);
