@@ -210,7 +210,7 @@ static void on_assert(MDB_env *env, const char *text)
 {
 	struct store *s = mdb_env_get_userctx(env);
 	if (s)
-		(void)store_mark_damaged(s, text);
+		store_note_damage(s, text);
 }
 
 static size_t first_map_size(const struct store_options *options)
@@ -341,7 +341,7 @@ static int prepare(struct store *s)
 	if (rc != 0)
 		return txn_errno(rc);
 	w->view.txn = w->txn;
-	bool empty;
+	bool empty = false;
 	int error = open_tables(s, w->txn, &empty);
 	if (error == 0)
 		error = empty ? put_first_records(w) : check_format(&w->view);
@@ -374,7 +374,7 @@ static int prepare_reader(struct store *s)
 	int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
 	if (rc != 0)
 		return txn_errno(rc);
-	bool empty;
+	bool empty = false;
 	struct store_read r = {.s = s, .txn = txn};
 	int error = open_tables(s, txn, &empty);
 	if (error == 0)

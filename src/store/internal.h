@@ -4,6 +4,7 @@
 
 #include "store/schema.h"
 
+#include <errno.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -137,7 +138,12 @@ struct store {
 /* LMDB's code as a negative errno. */
 int txn_errno(int rc);
 /* Remembers that the store is damaged, for this process and (when it may write) for the next; returns -EIO. */
-int store_mark_damaged(struct store *s, const char *why);
+void store_note_damage(struct store *s, const char *why);
+static inline int store_mark_damaged(struct store *s, const char *why)
+{
+	store_note_damage(s, why);
+	return -EIO;
+}
 /* Finds the map's address, for the check of borrowed values. After each change of the map. */
 void txn_locate_map(struct store *s);
 /* Makes the map `bytes` large (0: as large as another process made it), once no reader is active. */
@@ -182,6 +188,7 @@ int pack_add(struct store_write *w, struct pack *p, uint32_t doc, struct span da
 int pack_add_raw(struct store_write *w, struct pack *p, size_t size, uint32_t *ret_id, uint32_t *ret_at, char **ret_room);
 int pack_flush(struct store_write *w, struct pack *p);
 void pack_reset(struct pack *p);
+void pack_release(struct pack *p);
 int pack_payload(struct store_read *r, enum table table, uint32_t id, struct span *ret);
 
 int doc_get(struct store_read *r, uint32_t id, struct record_doc *ret, struct span *ret_title); /* documents.c */

@@ -38,10 +38,10 @@ static bool is_damage(int rc)
 	return rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INVALID;
 }
 
-int store_mark_damaged(struct store *s, const char *why)
+void store_note_damage(struct store *s, const char *why)
 {
 	if (atomic_exchange(&s->damaged, true) || s->mode != STORE_WRITE)
-		return -EIO;
+		return;
 	char path[4200];
 	int n = snprintf(path, sizeof(path), "%s/damaged", s->directory);
 	int fd = n > 0 && (size_t)n < sizeof(path) ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
@@ -51,7 +51,6 @@ int store_mark_damaged(struct store *s, const char *why)
 		(void)written;
 		(void)close(fd);
 	}
-	return -EIO;
 }
 
 static int read_result(struct store_read *r, int rc)
