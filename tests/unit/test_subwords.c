@@ -17,13 +17,13 @@ struct ids_case {
 
 enum { CASES = sizeof ids_cases / sizeof ids_cases[0] };
 
-/* The vocabulary is the end of the model file; its size stands at byte 20. */
+/* The vocabulary is the end of the model file but for the checksum; its size stands at byte 20. */
 static struct span built_in_vocabulary(void)
 {
 	struct span model = embed_static_model();
 	uint32_t bytes;
 	memcpy(&bytes, model.data + 20, sizeof bytes);
-	return (struct span){model.data + model.size - bytes, bytes};
+	return (struct span){model.data + model.size - 8 - bytes, bytes};
 }
 
 static bool gives(const struct subwords *s, struct subword_scratch *scratch, struct span text, size_t max, const uint32_t *ids,
