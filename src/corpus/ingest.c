@@ -492,6 +492,9 @@ static int run_product(struct store_write *w, struct store_op *op)
 	struct store_doc doc;
 	if (r < 0 || !file.doc)
 		return r;
+	r = exact_note(w, p->doc->path, p->doc->title, file.doc);
+	if (r < 0)
+		return r;
 	r = store_get_doc(store_write_view(w), file.doc, &doc);
 	if (r < 0 || doc.indexed)
 		return r;

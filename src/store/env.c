@@ -24,9 +24,10 @@ static const char *const table_names[TABLE_COUNT] = {
         [TABLE_DOC_PATHS] = "doc_paths", [TABLE_EXTRACTIONS] = "extractions",
         [TABLE_DOCS] = "docs",           [TABLE_DOC_KEYS] = "doc_keys",
         [TABLE_TEXTS] = "texts",         [TABLE_SPACES] = "spaces",
-        [TABLE_CHUNKS] = "chunks",       [TABLE_TERMS] = "terms",
-        [TABLE_POSTINGS] = "postings",   [TABLE_SEGMENTS] = "segments",
-        [TABLE_VECTORS] = "vectors",     [TABLE_FLOATS] = "floats",
+        [TABLE_NAMES] = "names",         [TABLE_CHUNKS] = "chunks",
+        [TABLE_TERMS] = "terms",         [TABLE_POSTINGS] = "postings",
+        [TABLE_SEGMENTS] = "segments",   [TABLE_VECTORS] = "vectors",
+        [TABLE_FLOATS] = "floats",
 };
 
 /* --- the folder ---------------------------------------------------------------------------------------------------- */
