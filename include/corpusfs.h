@@ -63,6 +63,8 @@ CORPUS_API const char *corpus_source_path(const struct corpus *c);
 
 /* Called from a watcher thread when a source path changed ("" for everything), so that a client can drop what it cached. */
 CORPUS_API int corpus_on_change(struct corpus *c, void (*changed)(void *context, const char *path), void *context);
+/* True while every folder of the source is watched, so that a change is told within moments; false where that cannot be done. */
+CORPUS_API bool corpus_watching(struct corpus *c);
 
 /* --- the source tree: these return at once ------------------------------------------------------------------------- */
 
@@ -90,6 +92,9 @@ struct corpus_look {
 /* -ENOENT and so on as lstat; -EISDIR for a folder, -EINVAL for anything else that is not a regular file. */
 CORPUS_API int corpus_look(struct corpus *c, const char *path, enum corpus_view view, struct corpus_look *ret);
 
+/* True for a folder that the derived views leave out (.git and the like, folders that .gitignore or .corpusfsignore exclude); it is in raw/. */
+CORPUS_API bool corpus_hides_folder(struct corpus *c, const char *path);
+
 /* Someone who waits. Embed it in a larger struct; it belongs to the caller and must live until `done` ran or corpus_cancel returned true. */
 struct corpus_wait {
 	/* `result`: 0 with `object` (a reference the callee owns), or -errno and NULL. Must not block. */
@@ -107,6 +112,7 @@ struct corpus_doc;
  * (at once when that is known), -ENOTSUP for a kind without text, -EAGAIN under fail_fast, -EBUSY when the file keeps changing. CORPUS_META
  * succeeds for failed and skipped documents too. */
 CORPUS_API int corpus_get(struct corpus *c, const char *path, enum corpus_view view, struct corpus_wait *wait, struct corpus_doc **ret);
+CORPUS_API struct corpus_doc *corpus_doc_ref(struct corpus_doc *d);
 CORPUS_API void corpus_doc_unref(struct corpus_doc *d); /* accepts NULL */
 /* The source version this document was made from: equal to corpus_look.version. */
 CORPUS_API uint64_t corpus_doc_version(const struct corpus_doc *d);
@@ -206,7 +212,7 @@ struct corpus_progress {
 struct corpus_index_summary {
 	uint64_t files, unchanged, computed, skipped, failed, removed, bytes;
 };
-/* Does all pending work and returns when it is committed. `progress` (may be NULL) is called a few times a second; a non-zero return ends
+/* Does all pending work and returns when it is committed. `ret` may be NULL. `progress` (may be NULL) is called a few times a second; a non-zero return ends
  * the work with -EINTR, what was done is kept. */
 CORPUS_API int corpus_index(struct corpus *c, int (*progress)(void *context, const struct corpus_progress *p), void *context,
 			    struct corpus_index_summary *ret, char *error, size_t error_size);

@@ -7,7 +7,7 @@
 #ifndef CORPUSFS_CHUNK_CHUNK_H
 #define CORPUSFS_CHUNK_CHUNK_H
 
-#include "base/hash.h"
+#include "base/buf.h"
 #include "base/limits.h"
 #include "base/span.h"
 
@@ -20,13 +20,14 @@ struct chunk_recipe {
 	unsigned target_words; /* pack until about here */
 	unsigned max_words;    /* never more, except a single grapheme */
 	unsigned min_words;    /* join smaller pieces to a neighbour under the same heading where that stays below max */
+	/* A word is a run of letters and digits; of text that is not written in such runs, about two Han characters or twelve others. */
 };
 
 enum { CHUNK_VERSION = 1 };
 /* The recipe in use; docs/chunking.md tells what was tried. */
 extern const struct chunk_recipe chunk_default_recipe;
 
-/* 24 bytes, written to the store as they stand (little endian). */
+/* Packed for the store by chunk_list_pack(). */
 struct chunk {
 	uint32_t first;	     /* byte offset of its first byte in the clean text */
 	uint32_t end;	     /* byte offset after its last byte */
@@ -59,5 +60,30 @@ int chunk_split(struct span clean, enum chunk_syntax syntax, const struct chunk_
 void chunk_list_free(struct chunk_list *list);
 /* The first heading's text, or the first non-empty line cut to LIMIT_TITLE_BYTES: the title when metadata has none. */
 struct span chunk_title(struct span clean, const struct chunk_list *list);
+
+/* The text of heading `heading` (1-based), borrowed from the list; empty for 0 and for an index beyond the last. */
+struct span chunk_heading_text(const struct chunk_list *list, uint32_t heading);
+/* Appends the headings above and including `heading`, outermost first: "A > B > C"; nothing for 0. At most the innermost
+ * CHUNK_PATH_DEPTH of them. Returns 0, or -ENOMEM or -EFBIG from the buffer. */
+int chunk_heading_path(const struct chunk_list *list, uint32_t heading, struct buf *out);
+enum { CHUNK_PATH_DEPTH = 32 };
+
+/* The packed form that the store keeps: about 5 bytes a chunk. All numbers are LEB128 (7 bits a byte, least first, at most 5 bytes).
+ *
+ *   byte    CHUNK_PACK_FORMAT
+ *   number  chunks; number headings
+ *   a chunk:   number size in bytes (>= 1) * 2, + 1 if it begins on the line on which the one before ended
+ *              number line_last - line_first
+ *              number page - page of the one before (0 for the first), as zigzag: 2d for d >= 0, -2d - 1 below
+ *              number heading - heading of the one before (0 for the first)
+ *   a heading: number text_size; byte level; number its own index - parent (1-based; 0 for the parent means "none")
+ *   bytes   the headings' texts one after the other */
+enum { CHUNK_PACK_FORMAT = 1 };
+/* Appends the packed list. Returns 0, or -ENOMEM or -EFBIG from the buffer. Any thread. */
+int chunk_list_pack(const struct chunk_list *list, struct buf *out);
+/* Unpacks what pack made. Every invariant is checked: counts within the limits, chunks without gap from byte 0 and line 1, pages and
+ * headings in range, parents smaller than their children, texts filling the rest exactly. Returns 0 and a list that the caller
+ * frees, -EIO for bytes that are no packed list, -ENOMEM. Any thread. */
+int chunk_list_unpack(struct span packed, struct chunk_list **ret);
 
 #endif

@@ -111,6 +111,11 @@ bool access_sees_everything(const struct access *a)
 	return a->everything;
 }
 
+bool access_may_see(struct access *a, const char *path)
+{
+	return a->everything || folders_allow(a, path);
+}
+
 bool access_may_read(struct access *a, const char *path, struct stat *ret_st)
 {
 	if (source_stat(a->c->source, path, ret_st) < 0 || !S_ISREG(ret_st->st_mode))

@@ -115,7 +115,16 @@ static void source_changed(void *context, const char *path)
 	/* Listeners are only ever added, so those counted stay as they are. */
 	for (unsigned i = 0; i < count; i++)
 		c->listeners[i].changed(c->listeners[i].context, path);
-	indexer_changed(c, path);
+	ignore_changed(c->ignore, path);
+	struct span name = path_base_name(path);
+	if (!span_equal(name, span_of(".gitignore")) && !span_equal(name, span_of(".corpusfsignore"))) {
+		indexer_changed(c, path);
+		return;
+	}
+	/* The rules of a whole folder changed. */
+	char folder[LIMIT_PATH_BYTES + 1];
+	(void)snprintf(folder, sizeof(folder), "%.*s", name.data > path ? (int)(name.data - path - 1) : 0, path);
+	indexer_changed(c, folder);
 }
 
 int corpus_on_change(struct corpus *c, void (*changed)(void *context, const char *path), void *context)
@@ -130,6 +139,11 @@ int corpus_on_change(struct corpus *c, void (*changed)(void *context, const char
 	}
 	(void)pthread_mutex_unlock(&c->lock);
 	return r;
+}
+
+bool corpus_watching(struct corpus *c)
+{
+	return source_watch_complete(c->source);
 }
 
 /* The fingerprints of both halves: what texts depend on, and what the index depends on besides. */
@@ -185,6 +199,11 @@ static int open_parts(struct corpus *c, struct err *err)
 	int r = source_open(c->options.source, &c->source, err);
 	if (r < 0)
 		return r;
+	r = ignore_new(c->source, &c->ignore);
+	if (r < 0)
+		return err_fail(err, r, "out of memory");
+	for (enum ignore_reason reason = IGNORE_NO; reason <= IGNORE_RULE; reason++)
+		c->exclusion_keys[reason] = exclusion_key(reason);
 	load_model(c);
 	set_fingerprints(c);
 	r = words_new(&c->writer_words);
@@ -250,6 +269,7 @@ void corpus_close(struct corpus *c)
 		jobs_free(c->jobs);
 	words_free(c->writer_words);
 	embedder_free(c->embedder);
+	ignore_free(c->ignore);
 	source_close(c->source);
 	free(c->mountpoint);
 	(void)pthread_mutex_destroy(&c->lock);

@@ -13,6 +13,7 @@
 #include "corpusfs.h"
 #include "embed/embed.h"
 #include "extract/extract.h"
+#include "source/ignore.h"
 #include "source/source.h"
 #include "store/store.h"
 #include "token/words.h"
@@ -29,6 +30,8 @@ enum { CHANGE_LISTENERS = 4, META_SIZES = 4096 };
 struct corpus {
 	struct corpus_options options; /* strings in it are not kept */
 	struct source *source;
+	struct ignore *ignore;
+	struct hash exclusion_keys[IGNORE_RULE + 1]; /* exclusion_key() of each reason */
 	struct store *store;
 	struct embedder *embedder; /* NULL when the model could not be loaded: keyword search goes on */
 	struct embed_space space;
@@ -64,6 +67,19 @@ bool corpus_stamp_equal(const struct store_stamp *a, const struct store_stamp *b
 /* The version number of a source stamp under the current fingerprints. */
 uint64_t corpus_version_of(const struct corpus *c, const struct store_stamp *stamp);
 
+/* --- exclusion (exclude.c) ------------------------------------------------------------------------------------------- */
+
+/* The extraction key of everything that stays out of the derived views for this reason. */
+struct hash exclusion_key(enum ignore_reason reason);
+/* True when a record made under `key` does not fit today's rules: it was excluded and is not any more, the other way round, or for another
+ * reason. */
+bool exclusion_outdated(struct corpus *c, const char *path, const struct hash *key);
+/* Stable word and sentence for status and meta. */
+const char *exclusion_code(enum ignore_reason reason);
+const char *exclusion_message(enum ignore_reason reason);
+/* Notes an excluded folder in the store, as the path with a slash at its end. */
+int exclusion_put_folder(struct corpus *c, const char *path, enum ignore_reason reason);
+
 /* --- blobs (blob.c) ------------------------------------------------------------------------------------------------- */
 
 /* Takes ownership of malloc'ed data, also on failure (NULL: out of memory). */
@@ -96,7 +112,6 @@ struct corpus_doc {
 };
 
 struct corpus_doc *document_new(struct corpus *c, const char *path);
-struct corpus_doc *document_ref(struct corpus_doc *d);
 /* The document of a path as the store knows it, if that is current for this stat: 0, -ENOENT (unknown or outdated), -EIO, -ENOMEM. */
 int document_load(struct corpus *c, const char *path, const struct stat *st, struct corpus_doc **ret);
 /* Fills everything but path, stamp and source hash from an extraction record. 0, -ENOENT, -EIO, -ENOMEM. */
@@ -171,6 +186,8 @@ int access_new(struct corpus *c, const struct corpus_caller *caller, struct acce
 void access_free(struct access *a);
 /* No document is hidden from this caller by permissions. */
 bool access_sees_everything(const struct access *a);
+/* May know that a name exists: the folders above it let the caller pass. */
+bool access_may_see(struct access *a, const char *path);
 bool access_may_read(struct access *a, const char *path, struct stat *ret_st);
 
 #endif

@@ -70,7 +70,7 @@ struct corpus_doc *document_new(struct corpus *c, const char *path)
 	return NULL;
 }
 
-struct corpus_doc *document_ref(struct corpus_doc *d)
+struct corpus_doc *corpus_doc_ref(struct corpus_doc *d)
 {
 	(void)atomic_fetch_add(&d->refs, 1);
 	return d;
@@ -180,7 +180,7 @@ int document_load(struct corpus *c, const char *path, const struct stat *st, str
 	if (result < 0)
 		return result;
 	result = store_get_file(r, span_of(path), &file);
-	if (result == 0 && (!corpus_stamp_equal(&file.stamp, &stamp) || file.racy))
+	if (result == 0 && (!corpus_stamp_equal(&file.stamp, &stamp) || file.racy || exclusion_outdated(c, path, &file.extraction)))
 		result = -ENOENT;
 	struct corpus_doc *d = result == 0 ? document_new(c, path) : NULL;
 	if (result == 0 && !d)
@@ -303,6 +303,13 @@ int corpus_look(struct corpus *c, const char *path, enum corpus_view view, struc
 	look.version = corpus_version_of(c, &stamp);
 	look.has_text = extract_name_may_have_text(path_base_name(path));
 	look.size = estimate(c, view, stamp.size);
+	if (ignore_check(c->ignore, path, false)) {
+		look.has_text = false;
+		if (view == CORPUS_META)
+			look_meta_size(c, &look);
+		*ret = look;
+		return 0;
+	}
 	struct corpus_doc *recent = jobs_recent(c, path, &stamp);
 	if (recent) {
 		look.has_text = recent->state != STORE_SKIPPED;
@@ -317,6 +324,11 @@ int corpus_look(struct corpus *c, const char *path, enum corpus_view view, struc
 		look_meta_size(c, &look);
 	*ret = look;
 	return 0;
+}
+
+bool corpus_hides_folder(struct corpus *c, const char *path)
+{
+	return ignore_check(c->ignore, path, true) != IGNORE_NO;
 }
 
 /* --- getting ------------------------------------------------------------------------------------------------------- */

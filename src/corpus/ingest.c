@@ -83,9 +83,9 @@ static int set_state(struct corpus_doc *d, uint8_t state, const char *code, cons
 }
 
 /* extract -> clean: fills d->text. A text that turns out too large is a failure of the document, not of the call. */
-static int make_clean(struct corpus_doc *d, const struct extract_result *x)
+static int make_clean(struct corpus_doc *d, const struct extract_result *x, bool paged)
 {
-	struct clean_options options = {.code = x->syntax == TEXT_CODE || x->syntax == TEXT_TABLE, .paged = x->pages > 0};
+	struct clean_options options = {.code = x->syntax == TEXT_CODE || x->syntax == TEXT_TABLE, .paged = paged};
 	struct buf clean;
 	buf_init(&clean, LIMIT_CLEAN_BYTES);
 	int r = clean_text((struct span){x->text, x->text_size}, &options, &clean);
@@ -138,7 +138,8 @@ static int extract_document(struct corpus_doc *d, const struct extractor *x, str
 		r = set_string(&d->title, result.title);
 	if (r == 0 && result.state == EXTRACT_OK) {
 		d->state = STORE_OK;
-		r = make_clean(d, &result);
+		/* Slides have pages too, but their lines are not broken by a typesetter. */
+		r = make_clean(d, &result, strcmp(x->name, "pdf") == 0);
 		if (r == 0 && d->state == STORE_OK)
 			r = make_chunks(d);
 	} else if (r == 0) {
@@ -175,13 +176,28 @@ static int describe_unread(struct corpus_doc *d, const struct extractor *x, stru
 	return extract_document(d, x, head);
 }
 
+/* A document that the derived views leave out. It is not opened. */
+static int describe_excluded(struct corpus_doc *d, enum ignore_reason reason)
+{
+	struct stat st;
+	int r = source_stat(d->corpus->source, d->path, &st);
+	if (r < 0)
+		return r;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	set_stamp(d, &st);
+	d->extraction = exclusion_key(reason);
+	r = set_string(&d->extractor, "none");
+	return r < 0 ? r : set_state(d, STORE_SKIPPED, exclusion_code(reason), exclusion_message(reason));
+}
+
 static struct product *product_new(struct job *job, struct corpus_doc *doc, bool known)
 {
 	struct product *p = calloc(1, sizeof(*p));
 	if (!p)
 		return NULL;
 	p->job = job;
-	p->doc = document_ref(doc);
+	p->doc = corpus_doc_ref(doc);
 	p->known = known;
 	buf_init(&p->chunks, SIZE_MAX / 4);
 	p->file = (struct store_file){
@@ -211,6 +227,9 @@ static int ingest_bytes(struct job *job, struct corpus_doc *d, const char *path,
 {
 	char head[4096];
 	struct stat st;
+	enum ignore_reason excluded = ignore_check(d->corpus->ignore, path, false);
+	if (excluded)
+		return describe_excluded(d, excluded);
 	ssize_t n = source_read_head(d->corpus->source, path, head, sizeof(head), &st);
 	if (n < 0)
 		return (int)n;
@@ -501,6 +520,7 @@ void ingest_store(struct job *job, struct worker *w, struct corpus_doc *doc, str
 	p->op.bytes = sizeof(*p) + p->chunks.size + p->terms.posting_count * sizeof(struct term_posting) +
 		      (p->doc->text && !p->known ? corpus_blob_size(p->doc->text) : 0);
 	p->op.urgent = job->task.lane == LANE_INTERACTIVE;
+	jobs_settled(job);
 	store_submit(w->corpus->store, &p->op);
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { JOB_BUCKETS = 4096, INTERACTIVE_THREADS = 8, MAX_OUTSTANDING = 256 };
+enum { JOB_BUCKETS = 4096, INTERACTIVE_THREADS = 8, MAX_UNSETTLED = 256 };
 
 struct waiter {
 	struct corpus_wait *wait; /* NULL once it left */
@@ -35,7 +35,7 @@ struct jobs {
 	pthread_cond_t clock_work, drained, running_changed;
 	pthread_t clock;
 	bool clock_started, stopping;
-	unsigned outstanding;
+	unsigned outstanding, unsettled;
 	struct job *running[64]; /* for progress lines and leaders */
 };
 
@@ -319,6 +319,15 @@ static void requeue_followers(struct job *job)
 	}
 }
 
+/* Under the lock: the work is done, whatever became of it; memory is bounded by the store's queue from here. */
+static void job_settle(struct job *job)
+{
+	struct jobs *j = job->corpus->jobs;
+	if (job->unsettled && (--j->unsettled == 0 || j->unsettled == MAX_UNSETTLED / 2))
+		(void)pthread_cond_broadcast(&j->drained);
+	job->unsettled = false;
+}
+
 /* Under the lock: out of the table; followers go back to their lanes. */
 static void job_remove(struct job *job)
 {
@@ -328,10 +337,9 @@ static void job_remove(struct job *job)
 		at = &(*at)->next;
 	*at = job->next;
 	requeue_followers(job);
+	job_settle(job);
 	if (job->counted && --j->outstanding == 0)
 		(void)pthread_cond_broadcast(&j->drained);
-	else if (job->counted)
-		(void)pthread_cond_signal(&j->drained);
 }
 
 static void job_free(struct job *job)
@@ -347,7 +355,7 @@ struct corpus_doc *jobs_recent(struct corpus *c, const char *path, const struct 
 	(void)pthread_mutex_lock(&c->lock);
 	struct job *job = job_find(c->jobs, path);
 	if (job && job->state == JOB_PUBLISHED && job->doc && corpus_stamp_equal(&job->doc->stamp, stamp))
-		found = document_ref(job->doc);
+		found = corpus_doc_ref(job->doc);
 	(void)pthread_mutex_unlock(&c->lock);
 	return found;
 }
@@ -385,7 +393,7 @@ int jobs_background(struct corpus *c, const char *path, struct refresh_progress 
 	struct jobs *j = c->jobs;
 	int r = 0;
 	(void)pthread_mutex_lock(&c->lock);
-	while (j->outstanding >= MAX_OUTSTANDING && !j->stopping)
+	while (j->unsettled >= MAX_UNSETTLED && !j->stopping)
 		(void)pthread_cond_wait(&j->drained, &c->lock);
 	struct job *job = job_find(j, path);
 	if (j->stopping) {
@@ -396,9 +404,10 @@ int jobs_background(struct corpus *c, const char *path, struct refresh_progress 
 		r = -ENOMEM;
 	}
 	if (r == 0 && !job->counted) {
-		job->counted = true;
+		job->counted = job->unsettled = true;
 		job->progress = progress;
 		j->outstanding++;
+		j->unsettled++;
 	} else if (r == 0 && progress) {
 		(void)atomic_fetch_add(&progress->done, 1);
 	}
@@ -406,7 +415,8 @@ int jobs_background(struct corpus *c, const char *path, struct refresh_progress 
 	return r;
 }
 
-bool jobs_drain(struct corpus *c, unsigned milliseconds)
+/* Waits until a count of the jobs is 0. */
+static bool wait_for_zero(struct corpus *c, const unsigned *count, unsigned milliseconds)
 {
 	struct timespec until;
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
@@ -418,11 +428,21 @@ bool jobs_drain(struct corpus *c, unsigned milliseconds)
 	}
 	(void)pthread_mutex_lock(&c->lock);
 	int r = 0;
-	while (c->jobs->outstanding && !c->jobs->stopping && r == 0)
+	while (*count && !c->jobs->stopping && r == 0)
 		r = pthread_cond_timedwait(&c->jobs->drained, &c->lock, &until);
-	bool empty = c->jobs->outstanding == 0;
+	bool empty = *count == 0;
 	(void)pthread_mutex_unlock(&c->lock);
 	return empty;
+}
+
+bool jobs_settle(struct corpus *c, unsigned milliseconds)
+{
+	return wait_for_zero(c, &c->jobs->unsettled, milliseconds);
+}
+
+bool jobs_drain(struct corpus *c, unsigned milliseconds)
+{
+	return wait_for_zero(c, &c->jobs->outstanding, milliseconds);
 }
 
 unsigned jobs_outstanding(struct corpus *c)
@@ -517,7 +537,7 @@ static void answer(struct taken *list, struct corpus_doc *doc, int result)
 			r = document_embed(doc);
 		struct corpus_wait *wait = t->wait;
 		free(t);
-		wait->done(wait, r, r == 0 ? document_ref(doc) : NULL);
+		wait->done(wait, r, r == 0 ? corpus_doc_ref(doc) : NULL);
 	}
 }
 
@@ -576,11 +596,19 @@ static void job_run(struct task *t, struct worker *w)
 	count_end(job, doc, 0);
 	(void)pthread_mutex_lock(&c->lock);
 	job->state = JOB_PUBLISHED;
-	job->doc = document_ref(doc);
+	job->doc = corpus_doc_ref(doc);
 	struct taken *taken = take_waiters(job);
 	(void)pthread_mutex_unlock(&c->lock);
 	answer(taken, doc, 0);
 	ingest_store(job, w, doc, product);
+}
+
+void jobs_settled(struct job *job)
+{
+	struct corpus *c = job->corpus;
+	(void)pthread_mutex_lock(&c->lock);
+	job_settle(job);
+	(void)pthread_mutex_unlock(&c->lock);
 }
 
 void jobs_committed(struct job *job, int result)

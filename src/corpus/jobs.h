@@ -49,7 +49,8 @@ struct job {
 	struct job *followers, *next_follower;
 	bool stale; /* the path changed while the job ran: run again after the commit */
 	struct refresh_progress *progress; /* whose counts it adds to, or NULL */
-	bool counted; /* it is one of the background jobs outstanding */
+	bool counted;  /* one of the background jobs that are not committed yet */
+	bool unsettled; /* one of those that have not been worked on yet */
 };
 
 int jobs_new(struct corpus *c, struct jobs **ret);
@@ -62,9 +63,11 @@ void jobs_push(struct jobs *j, struct task *t, enum lane lane);
 struct corpus_doc *jobs_recent(struct corpus *c, const char *path, const struct store_stamp *stamp);
 /* Waits for the document of a path, starting a job if there is none. -EINPROGRESS, or -ENOMEM. */
 int jobs_wait_for(struct corpus *c, const char *path, enum corpus_view view, struct corpus_wait *wait);
-/* Queues a path for the indexer unless it is already being worked on; blocks while too many are outstanding. */
+/* Queues a path for the indexer unless it is already being worked on; blocks while too many wait to be worked on. */
 int jobs_background(struct corpus *c, const char *path, struct refresh_progress *progress);
-/* Waits until no background job is outstanding; false when `milliseconds` passed first. */
+/* Waits until every background job was worked on; false when `milliseconds` passed first. */
+bool jobs_settle(struct corpus *c, unsigned milliseconds);
+/* Waits until every background job is committed; false when `milliseconds` passed first. */
 bool jobs_drain(struct corpus *c, unsigned milliseconds);
 unsigned jobs_outstanding(struct corpus *c);
 /* Copies the path of some running job, for progress lines: false when there is none. */
@@ -72,6 +75,8 @@ bool jobs_current(struct corpus *c, char *path, size_t size);
 
 /* Becomes the leader for an extraction key, or follows who is: true when this job leads. */
 bool jobs_lead(struct job *job, const struct hash *key);
+/* The job was worked on and only has to be committed. */
+void jobs_settled(struct job *job);
 /* From the writer: the job's result is in the store (0) or could not be put there. */
 void jobs_committed(struct job *job, int result);
 

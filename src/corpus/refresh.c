@@ -34,6 +34,7 @@ struct refresh {
 	struct pending_file batch[BATCH_FILES];
 	size_t batch_size;
 	uint64_t present; /* files walked that the store had */
+	bool excluded_folders;
 };
 
 /* True when the store has this version of the file, and it is findable if it should be. */
@@ -41,10 +42,11 @@ static bool is_current(struct corpus *c, struct store_read *r, const struct pend
 {
 	struct store_file file;
 	struct store_doc doc;
-	(void)c;
 	int result = store_get_file(r, span_of(f->path), &file);
 	*ret_present = result == 0;
 	if (result < 0 || file.racy || !corpus_stamp_equal(&file.stamp, &f->stamp))
+		return false;
+	if (exclusion_outdated(c, f->path, &file.extraction))
 		return false;
 	if (file.state != STORE_OK)
 		return true;
@@ -91,6 +93,16 @@ static int visit_file(void *context, const char *path, const struct stat *st)
 	return w->batch_size == BATCH_FILES ? flush_batch(w) : 0;
 }
 
+/* An excluded folder is not walked; one that the user excluded is listed with the reason. */
+static bool enter_folder(void *context, const char *path)
+{
+	struct refresh *w = context;
+	enum ignore_reason reason = ignore_check(w->c->ignore, path, true);
+	if (reason == IGNORE_RULE && exclusion_put_folder(w->c, path, reason) == 0)
+		w->excluded_folders = true;
+	return reason == IGNORE_NO;
+}
+
 static void folder_failed(void *context, const char *path, int error)
 {
 	struct refresh *w = context;
@@ -102,6 +114,17 @@ struct gone {
 	struct corpus *c;
 };
 
+static bool parent_is_excluded(struct corpus *c, const char *path)
+{
+	char parent[LIMIT_PATH_BYTES + 1];
+	const char *slash = strrchr(path, '/');
+	if (!slash)
+		return false;
+	memcpy(parent, path, (size_t)(slash - path));
+	parent[slash - path] = '\0';
+	return ignore_check(c->ignore, parent, true) != IGNORE_NO;
+}
+
 static int collect_if_gone(void *context, struct span path, const struct store_file *file)
 {
 	struct gone *g = context;
@@ -111,9 +134,18 @@ static int collect_if_gone(void *context, struct span path, const struct store_f
 		return 0;
 	memcpy(name, path.data, path.size);
 	name[path.size] = '\0';
+	bool folder = path.size && name[path.size - 1] == '/'; /* a note that a folder is excluded */
+	if (folder)
+		name[path.size - 1] = '\0';
 	struct stat st;
 	int r = source_stat(g->c->source, name, &st);
-	if (r == 0 ? !S_ISREG(st.st_mode) : (r == -ENOENT || r == -ENOTDIR))
+	bool gone = r == 0 ? !(folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)) : (r == -ENOENT || r == -ENOTDIR);
+	/* What lies below a folder that is excluded now is gone from the derived views as well. */
+	gone = gone || (r == 0 && folder && ignore_check(g->c->ignore, name, true) != IGNORE_RULE);
+	gone = gone || (r == 0 && !folder && parent_is_excluded(g->c, name));
+	if (folder)
+		name[path.size - 1] = '/';
+	if (gone)
 		buf_add(&g->paths, name, path.size + 1);
 	return buf_error(&g->paths);
 }
@@ -163,12 +195,13 @@ int refresh_tree(struct corpus *c, const char *path, struct refresh_progress *pr
 		return -ENOMEM;
 	*w = (struct refresh){.c = c, .progress = progress, .stop = stop, .context = context};
 	uint64_t before = files_in_store(c);
-	int r = source_walk(c->source, path, visit_file, folder_failed, w);
+	struct source_visitor visitor = {.file = visit_file, .enter = enter_folder, .failed = folder_failed, .context = w};
+	int r = source_walk(c->source, path, &visitor);
 	int flushed = flush_batch(w);
 	r = r < 0 ? r : flushed;
 	atomic_store(&progress->walked, true);
 	/* When the walk met as many files as the store had, none is gone, and the store need not be walked. */
-	if (r == -ENOENT || r == -ENOTDIR || (r == 0 && (*path || w->present < before)))
+	if (r == -ENOENT || r == -ENOTDIR || (r == 0 && (*path || w->excluded_folders || w->present < before)))
 		r = remove_gone(c, path, progress);
 	return r;
 }
@@ -249,7 +282,8 @@ static void refresh_logged(struct indexer *x, const char *path)
 /* Handles a batch of changed paths, each once. */
 static void handle_changes(struct indexer *x, char **paths, size_t count)
 {
-	qsort(paths, count, sizeof(*paths), compare_strings);
+	if (count)
+		qsort(paths, count, sizeof(*paths), compare_strings);
 	for (size_t i = 0; i < count; i++) {
 		if ((i == 0 || strcmp(paths[i], paths[i - 1]) != 0) && !indexer_stopping(x))
 			refresh_logged(x, paths[i]);

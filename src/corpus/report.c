@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static void add_number(struct json *j, const char *key, uint64_t value)
 {
@@ -93,6 +94,7 @@ static void form_status(struct corpus *c, const struct figures *f, struct buf *o
 	if (c->mountpoint)
 		add_text(&j, "mountpoint", c->mountpoint);
 	(void)pthread_mutex_unlock(&c->lock);
+	add_number(&j, "pid", (uint64_t)getpid());
 	add_number(&j, "uptime_seconds", (uint64_t)(time(NULL) - c->started));
 	json_key(&j, "files");
 	json_object(&j);
@@ -198,7 +200,9 @@ static int list_file(void *context, struct span path, const struct store_file *f
 		return 0;
 	memcpy(name, path.data, path.size);
 	name[path.size] = '\0';
-	if (!access_may_read(l->access, name, &st) || store_get_extraction(l->read, &file->extraction, &x) < 0)
+	bool folder = path.size && name[path.size - 1] == '/'; /* an excluded one */
+	bool may_see = folder ? access_may_see(l->access, name) : access_may_read(l->access, name, &st);
+	if (!may_see || store_get_extraction(l->read, &file->extraction, &x) < 0)
 		return 0;
 	struct json j;
 	json_init(&j, l->out);

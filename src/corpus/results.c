@@ -91,6 +91,7 @@ uint64_t corpus_generation(struct corpus *c)
 struct path_choice {
 	const struct corpus_query *query;
 	struct access *access;
+	struct ignore *ignore;
 	char path[LIMIT_PATH_BYTES + 1];
 	struct stat st;
 };
@@ -102,7 +103,7 @@ static int try_path(void *context, struct span path)
 		return 0;
 	memcpy(choice->path, path.data, path.size);
 	choice->path[path.size] = '\0';
-	if (!query_matches_path(choice->query, choice->path) || !access_may_read(choice->access, choice->path, &choice->st))
+	if (!query_matches_path(choice->query, choice->path) || ignore_check(choice->ignore, choice->path, false) || !access_may_read(choice->access, choice->path, &choice->st))
 		return 0;
 	return !choice->query->since || choice->st.st_mtim.tv_sec >= choice->query->since;
 }
@@ -399,6 +400,7 @@ static void run_search(struct task *t, struct worker *w)
 	if (r == 0) {
 		s->choice.query = out->query;
 		s->choice.access = task->access;
+		s->choice.ignore = c->ignore;
 		note_coverage(c, s, out);
 		r = run_request(c, w, s, out, x);
 		store_read_end(s->read);

@@ -109,7 +109,7 @@ static const int parser_calls[] = {
 	SCMP_SYS(mremap),	 SCMP_SYS(madvise),	  SCMP_SYS(brk),	   SCMP_SYS(exit),	  SCMP_SYS(exit_group),
 	SCMP_SYS(rt_sigreturn),	 SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction), SCMP_SYS(sigaltstack), SCMP_SYS(futex),
 	SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),   SCMP_SYS(getrandom),	   SCMP_SYS(getpid),	  SCMP_SYS(gettid),
-	SCMP_SYS(sched_yield),	 SCMP_SYS(restart_syscall),
+	SCMP_SYS(sched_yield),	 SCMP_SYS(restart_syscall), SCMP_SYS(sysinfo), /* qsort asks how much memory there is */
 };
 
 /* What the start of a program and the reading of files need besides. */
@@ -120,7 +120,7 @@ static const int program_calls[] = {
 	SCMP_SYS(lstat),	SCMP_SYS(newfstatat), SCMP_SYS(fstatat64),    SCMP_SYS(statx),	   SCMP_SYS(fstatfs),
 	SCMP_SYS(statfs),	SCMP_SYS(getdents64), SCMP_SYS(getdents),     SCMP_SYS(readlink),  SCMP_SYS(readlinkat),
 	SCMP_SYS(getcwd),	SCMP_SYS(fcntl),      SCMP_SYS(fadvise64),    SCMP_SYS(dup),	   SCMP_SYS(dup2),
-	SCMP_SYS(dup3),		SCMP_SYS(uname),      SCMP_SYS(sysinfo),      SCMP_SYS(getuid),	   SCMP_SYS(geteuid),
+	SCMP_SYS(dup3),		SCMP_SYS(uname),      SCMP_SYS(getuid),	   SCMP_SYS(geteuid),
 	SCMP_SYS(getgid),	SCMP_SYS(getegid),    SCMP_SYS(getppid),      SCMP_SYS(getrusage), SCMP_SYS(times),
 	SCMP_SYS(clock_getres), SCMP_SYS(clock_nanosleep), SCMP_SYS(sched_getaffinity), SCMP_SYS(getcpu), SCMP_SYS(poll),
 };
@@ -232,7 +232,15 @@ static bool become_nobody(void)
 	return geteuid() == 0 && setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 && setresuid(NOBODY, NOBODY, NOBODY) == 0;
 }
 
-unsigned sandbox_enter(const struct sandbox *s, enum sandbox_profile profile, unsigned cpu_seconds, size_t output_bytes)
+void sandbox_close_from(unsigned first)
+{
+	if (syscall(SYS_close_range, first, ~0U, 0) == 0)
+		return;
+	for (int fd = (int)first; fd < 4096; fd++)
+		(void)close(fd);
+}
+
+unsigned sandbox_enter(const struct sandbox *s, enum sandbox_profile profile, unsigned keep, unsigned cpu_seconds, size_t output_bytes)
 {
 	unsigned bits = SANDBOX_RLIMITS;
 	if (become_nobody())
@@ -241,11 +249,12 @@ unsigned sandbox_enter(const struct sandbox *s, enum sandbox_profile profile, un
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	set_limits(profile, cpu_seconds, output_bytes);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-		return bits;
-	bits |= SANDBOX_NO_NEW_PRIVS;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0)
+		bits |= SANDBOX_NO_NEW_PRIVS;
 	if (s->rulesets[profile] >= 0 && syscall(SYS_landlock_restrict_self, s->rulesets[profile], 0) == 0)
 		bits |= SANDBOX_LANDLOCK;
+	/* Between the two: Landlock needs its ruleset's descriptor, and seccomp forbids to close so many. */
+	sandbox_close_from(keep);
 	const struct sock_fprog *filter = &s->filters[profile];
 	if (filter->len > 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, filter) == 0)
 		bits |= SANDBOX_SECCOMP;
@@ -256,7 +265,7 @@ unsigned sandbox_probe(const struct sandbox *s, enum sandbox_profile profile)
 {
 	pid_t pid = fork();
 	if (pid == 0)
-		_exit((int)sandbox_enter(s, profile, 1, 0));
+		_exit((int)sandbox_enter(s, profile, 3, 1, 0));
 	int status;
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;

@@ -26,8 +26,11 @@ enum sandbox_profile { SANDBOX_PARSER, SANDBOX_PROGRAM };
  * layer that this machine lacks is left out. */
 struct sandbox *sandbox_new(const char *const *folders, size_t count);
 void sandbox_free(struct sandbox *s);
-/* Restricts the calling process for the rest of its life. `cpu_seconds`, `output_bytes`: rlimits. Returns the bits in force. */
-unsigned sandbox_enter(const struct sandbox *s, enum sandbox_profile profile, unsigned cpu_seconds, size_t output_bytes);
+/* Restricts the calling process for the rest of its life and closes every descriptor from `keep` on. `cpu_seconds`, `output_bytes`: rlimits.
+ * Returns the bits in force. */
+unsigned sandbox_enter(const struct sandbox *s, enum sandbox_profile profile, unsigned keep, unsigned cpu_seconds, size_t output_bytes);
+/* Closes every descriptor from `first` on. */
+void sandbox_close_from(unsigned first);
 /* Enters the profile in a forked child and returns the bits that were in force there. */
 unsigned sandbox_probe(const struct sandbox *s, enum sandbox_profile profile);
 /* "rlimits, other user, no-new-privs, landlock 7, seccomp". */

@@ -2,11 +2,13 @@
 #include "extract/server.h"
 
 #include "base/cleanup.h"
+#include "extract/decode.h"
 #include "extract/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <locale.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,7 +17,6 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -63,14 +64,6 @@ static int move_up(int fd)
 	return fcntl(fd, F_DUPFD, 16);
 }
 
-static void close_from(unsigned first)
-{
-	if (syscall(SYS_close_range, first, ~0U, 0) == 0)
-		return;
-	for (int fd = (int)first; fd < 4096; fd++)
-		(void)close(fd);
-}
-
 /* Gives the child its own group, descriptors and default signals. */
 static void become_child(const struct server *s, int input, int output, pid_t parent)
 {
@@ -89,7 +82,6 @@ static void become_child(const struct server *s, int input, int output, pid_t pa
 		(void)dup2(null, fd);
 	(void)dup2(in, CHILD_INPUT);
 	(void)dup2(out, CHILD_OUTPUT);
-	close_from(CHILD_OUTPUT + 1);
 }
 
 static unsigned cpu_seconds(const struct server *s)
@@ -114,7 +106,7 @@ static void write_result(const struct extract_result *about, struct span text)
 /* One document, then gone: nothing is freed. */
 static noreturn void parse(const struct server *s, const struct format *f, struct span name)
 {
-	(void)sandbox_enter(s->sandbox, SANDBOX_PARSER, cpu_seconds(s), OUTPUT_BYTES);
+	(void)sandbox_enter(s->sandbox, SANDBOX_PARSER, CHILD_OUTPUT + 1, cpu_seconds(s), OUTPUT_BYTES);
 	struct stat st;
 	struct span bytes = {"", 0};
 	if (fstat(CHILD_INPUT, &st) == 0 && st.st_size > 0) {
@@ -149,10 +141,9 @@ static noreturn void execute(const struct server *s, const char *path, const cha
 	static const char *const environment[] = {"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC", "HOME=/", NULL};
 	(void)dup2(CHILD_INPUT, 0);
 	(void)dup2(CHILD_OUTPUT, 1);
-	close_from(3);
 	if (chdir("/") != 0)
 		_exit(SERVER_EXIT_LACKING);
-	(void)sandbox_enter(s->sandbox, SANDBOX_PROGRAM, cpu_seconds(s), OUTPUT_BYTES);
+	(void)sandbox_enter(s->sandbox, SANDBOX_PROGRAM, 3, cpu_seconds(s), OUTPUT_BYTES);
 	(void)execve(path, (union arguments){arguments}.out, (union arguments){environment}.out);
 	_exit(SERVER_EXIT_LACKING);
 }
@@ -382,7 +373,7 @@ static void detach(struct server *s)
 		(void)dup2(null, fd);
 	s->control = dup2(control, 3);
 	s->null = dup2(null, 4);
-	close_from(5);
+	sandbox_close_from(5);
 	(void)fcntl(s->control, F_SETFD, FD_CLOEXEC);
 	(void)fcntl(s->null, F_SETFD, FD_CLOEXEC);
 	static const int defaults[] = {SIGTERM, SIGQUIT, SIGCHLD, SIGALRM, SIGUSR1, SIGUSR2};
@@ -405,6 +396,7 @@ noreturn void server_main(int control, const struct format *const *formats, cons
 	while (formats[s.format_count] && s.format_count < HELPER_FORMATS)
 		s.format_count++;
 	(void)prctl(PR_SET_NAME, "corpusfs-helper");
+	(void)setlocale(LC_ALL, "C"); /* numbers in documents have points, whatever the user's have */
 	detach(&s);
 	s.paths = calloc(HELPER_FORMATS, sizeof(*s.paths));
 	if (!s.paths || s.signals < 0)
@@ -414,5 +406,6 @@ noreturn void server_main(int control, const struct format *const *formats, cons
 	sandbox_describe(s.sandbox, sandbox_probe(s.sandbox, SANDBOX_PARSER), hello.protections, sizeof(hello.protections));
 	if (send(s.control, &hello, sizeof(hello), MSG_NOSIGNAL) != (ssize_t)sizeof(hello))
 		_exit(1);
+	decode_preload(); /* after the greeting, for which the program waits */
 	serve(&s);
 }

@@ -1,6 +1,7 @@
 /* One search from request to results: see search.h. */
 #include "search/search.h"
 
+#include "base/cleanup.h"
 #include "base/limits.h"
 #include "search/stages.h"
 #include "token/words.h"
@@ -35,6 +36,10 @@ void searcher_free(struct searcher *s)
 	free(s->bm25);
 	free(s->cosine);
 	free(s->eligible);
+	free(s->groups);
+	free(s->doc_bm25);
+	free(s->doc_cosine);
+	free(s->doc_lengths);
 	free(s->docs);
 	free(s);
 }
@@ -51,19 +56,49 @@ static int grow_columns(struct searcher *s, uint32_t segment_count)
 	free(s->bm25);
 	free(s->cosine);
 	free(s->eligible);
+	free(s->groups);
+	free(s->doc_bm25);
+	free(s->doc_cosine);
+	free(s->doc_lengths);
 	s->segments = malloc(capacity * sizeof(*s->segments));
 	s->bm25 = malloc(chunks * sizeof(*s->bm25));
 	s->cosine = malloc(chunks * sizeof(*s->cosine));
 	s->eligible = malloc(chunks / 8);
-	bool grown = s->segments && s->bm25 && s->cosine && s->eligible;
+	s->groups = malloc(chunks * sizeof(*s->groups));
+	s->doc_bm25 = malloc(chunks * sizeof(*s->doc_bm25)); /* there are at most as many documents as chunks; pages are taken when used */
+	s->doc_cosine = malloc(chunks * sizeof(*s->doc_cosine));
+	s->doc_lengths = malloc(chunks * sizeof(*s->doc_lengths));
+	bool columns = s->segments && s->bm25 && s->cosine && s->eligible && s->groups;
+	bool grown = columns && s->doc_bm25 && s->doc_cosine && s->doc_lengths;
 	s->segment_capacity = grown ? (uint32_t)capacity : 0;
 	return grown ? 0 : -ENOMEM;
+}
+
+/* Numbers the documents. A document's chunks have neighbouring ids, and are live all or none. */
+static void group_chunks(struct searcher *s)
+{
+	uint32_t last = 0;
+	s->group_count = s->live_group_count = 0;
+	for (uint32_t i = 0; i < s->segment_count; i++) {
+		const struct store_segment *segment = &s->segments[i];
+		for (uint32_t k = 0; k < segment->count; k++) {
+			if (!s->group_count || segment->docs[k] != last) {
+				s->doc_lengths[s->group_count] = 0;
+				s->doc_bm25[s->group_count++] = 0;
+				s->live_group_count += is_eligible(s, segment->first + k);
+				last = segment->docs[k];
+			}
+			s->groups[segment->first + k] = s->group_count - 1;
+			s->doc_lengths[s->group_count - 1] += segment->lengths[k];
+		}
+	}
 }
 
 /* Takes the segments of the snapshot; `eligible` becomes the live chunks, scores are cleared. */
 static int load_columns(struct searcher *s, struct store_read *r, const struct store_index_stats *stats)
 {
 	s->segment_count = stats->chunk_limit / STORE_SEGMENT_CHUNKS + (stats->chunk_limit % STORE_SEGMENT_CHUNKS != 0);
+	s->chunk_limit = stats->chunk_limit;
 	s->capacity = s->segment_count * STORE_SEGMENT_CHUNKS;
 	int result = grow_columns(s, s->segment_count);
 	if (result || !s->segment_count)
@@ -82,6 +117,7 @@ static int load_columns(struct searcher *s, struct store_read *r, const struct s
 		if (segment->count % 64)
 			eligible[segment->count / 64] = segment->live[segment->count / 64] & (((uint64_t)1 << segment->count % 64) - 1);
 	}
+	group_chunks(s);
 	return 0;
 }
 
@@ -91,75 +127,6 @@ static uint32_t count_eligible(const struct searcher *s)
 	for (uint32_t word = 0; word < s->capacity / 64; word++)
 		count += (uint32_t)__builtin_popcountll(s->eligible[word]);
 	return count;
-}
-
-/* --- filter -------------------------------------------------------------------------------------------------------- */
-
-static uint32_t doc_at(const struct searcher *s, uint32_t id)
-{
-	return s->segments[id / STORE_SEGMENT_CHUNKS].docs[id % STORE_SEGMENT_CHUNKS];
-}
-
-/* An empty bitmap with a bit for every document of the index. */
-static int clear_docs(struct searcher *s)
-{
-	uint32_t last = 0;
-	for (uint32_t i = 0; i < s->segment_count; i++)
-		for (uint32_t k = 0; k < s->segments[i].count; k++)
-			last = s->segments[i].docs[k] > last ? s->segments[i].docs[k] : last;
-	size_t words = (size_t)last / 64 + 1;
-	if (words > s->doc_words) {
-		free(s->docs);
-		s->docs = malloc(words * sizeof(*s->docs));
-		s->doc_words = s->docs ? words : 0;
-	}
-	if (!s->docs)
-		return -ENOMEM;
-	memset(s->docs, 0, s->doc_words * sizeof(*s->docs));
-	return 0;
-}
-
-static void mark_docs(struct searcher *s)
-{
-	for (uint32_t word = 0; word < s->capacity / 64; word++)
-		for (uint64_t bits = s->eligible[word]; bits; bits &= bits - 1) {
-			uint32_t doc = doc_at(s, word * 64 + (uint32_t)__builtin_ctzll(bits));
-			s->docs[doc / 64] |= (uint64_t)1 << doc % 64;
-		}
-}
-
-/* Leaves the bits of documents that may appear. Asks in the order of ids. */
-static void ask_docs(struct searcher *s, const struct search_request *request)
-{
-	for (size_t word = 0; word < s->doc_words; word++)
-		for (uint64_t bits = s->docs[word]; bits; bits &= bits - 1) {
-			uint32_t doc = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(bits);
-			if (!request->eligible(request->context, doc))
-				s->docs[word] &= ~((uint64_t)1 << doc % 64);
-		}
-}
-
-static void drop_chunks(struct searcher *s)
-{
-	for (uint32_t word = 0; word < s->capacity / 64; word++)
-		for (uint64_t bits = s->eligible[word]; bits; bits &= bits - 1) {
-			uint32_t i = (uint32_t)__builtin_ctzll(bits), doc = doc_at(s, word * 64 + i);
-			if (!(s->docs[doc / 64] >> doc % 64 & 1))
-				s->eligible[word] &= ~((uint64_t)1 << i);
-		}
-}
-
-static int filter_chunks(struct searcher *s, const struct search_request *request)
-{
-	if (!request->eligible)
-		return 0;
-	int result = clear_docs(s);
-	if (result)
-		return result;
-	mark_docs(s);
-	ask_docs(s, request);
-	drop_chunks(s);
-	return 0;
 }
 
 /* --- scores -------------------------------------------------------------------------------------------------------- */
@@ -181,10 +148,10 @@ static void show_terms(const struct term_postings *terms, char *out, size_t size
 	}
 }
 
-static int score_words(struct searcher *s, struct store_read *r, const struct search_request *request, struct search_results *results)
+static int score_words(struct searcher *s, struct store_read *r, struct span text, struct search_results *results)
 {
 	const struct term_postings *terms;
-	int result = words_of_query(s->words, request->text, &terms);
+	int result = words_of_query(s->words, text, &terms);
 	if (result)
 		return result;
 	show_terms(terms, results->terms, sizeof(results->terms));
@@ -206,11 +173,11 @@ static enum search_mode effective_mode(const struct search_request *request)
 	return request->mode == SEARCH_HYBRID && !vector ? SEARCH_KEYWORD : request->mode;
 }
 
-static int score_chunks(struct searcher *s, struct store_read *r, const struct search_request *request, struct fusion *fusion,
+static int score_chunks(struct searcher *s, struct store_read *r, const struct search_request *request, struct span text, struct fusion *fusion,
 			struct search_results *results)
 {
-	if (fusion->mode != SEARCH_VECTOR || request->text.size) {
-		int result = score_words(s, r, request, results);
+	if (fusion->mode != SEARCH_VECTOR || text.size) {
+		int result = score_words(s, r, text, results);
 		if (result)
 			return result;
 		fusion->bm25 = bm25_range(s);
@@ -235,13 +202,16 @@ int search_run(struct searcher *s, struct store_read *r, const struct search_req
 	struct search_results results = {.generation = store_read_generation(r), .vectors_missing = request->mode == SEARCH_HYBRID && !request->vector};
 	struct fusion fusion = {.mode = effective_mode(request), .keyword_weight = request->keyword_weight};
 	struct store_index_stats stats;
-	int result = store_index_stats(r, &stats);
+	struct syntax CLEANUP(syntax_release) syntax = {0};
+	int result = syntax_parse(request->text, &syntax);
+	if (!result)
+		result = store_index_stats(r, &stats);
 	if (!result)
 		result = load_columns(s, r, &stats);
 	if (!result)
-		result = filter_chunks(s, request);
+		result = filter_chunks(s, r, request, &syntax);
 	if (!result)
-		result = score_chunks(s, r, request, &fusion, &results);
+		result = score_chunks(s, r, request, syntax.words, &fusion, &results);
 	if (!result)
 		result = rank_best(s, r, &fusion, request, &results.hits, &results.count);
 	if (result)

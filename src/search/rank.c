@@ -24,11 +24,6 @@ struct best {
 	int error;	 /* of a look into the store for a tie */
 };
 
-static uint32_t doc_of(const struct searcher *s, uint32_t id)
-{
-	return s->segments[id / STORE_SEGMENT_CHUNKS].docs[id % STORE_SEGMENT_CHUNKS];
-}
-
 /* Equal scores: the order must not depend on ids, which depend on the order of indexing. */
 static bool tie_ranks_before(struct best *b, uint32_t x, uint32_t y)
 {
@@ -126,6 +121,57 @@ static void group_add(struct group *g, struct best *b, struct candidate c)
 	g->best[at] = c;
 }
 
+/* --- ranges -------------------------------------------------------------------------------------------------------- */
+
+enum { LANES = 8 };
+
+struct lanes {
+	float min[LANES], max[LANES];
+	uint32_t scored[LANES];
+};
+
+/* 64 numbers, all eligible. Comparisons are false for NaN, which so leaves no trace. */
+static void add_word(struct lanes *restrict l, const float *restrict column, float floor)
+{
+	for (int i = 0; i < 64; i += LANES)
+		for (int k = 0; k < LANES; k++) {
+			float x = column[i + k];
+			l->min[k] = x < l->min[k] ? x : l->min[k];
+			l->max[k] = x > l->max[k] ? x : l->max[k];
+			l->scored[k] += x > floor;
+		}
+}
+
+static void add_bits(struct lanes *l, const float *column, float floor, uint64_t bits)
+{
+	for (; bits; bits &= bits - 1) {
+		float x = column[__builtin_ctzll(bits)];
+		l->min[0] = x < l->min[0] ? x : l->min[0];
+		l->max[0] = x > l->max[0] ? x : l->max[0];
+		l->scored[0] += x > floor;
+	}
+}
+
+struct score_range column_range(const struct searcher *s, const float *column, float floor)
+{
+	struct lanes l;
+	for (int k = 0; k < LANES; k++)
+		l.min[k] = INFINITY, l.max[k] = -INFINITY, l.scored[k] = 0;
+	for (uint32_t word = 0; word < s->capacity / 64; word++) {
+		if (s->eligible[word] == UINT64_MAX)
+			add_word(&l, column + (size_t)word * 64, floor);
+		else
+			add_bits(&l, column + (size_t)word * 64, floor, s->eligible[word]);
+	}
+	struct score_range range = {l.min[0], l.max[0], l.scored[0]};
+	for (int k = 1; k < LANES; k++) {
+		range.min = fminf(range.min, l.min[k]);
+		range.max = fmaxf(range.max, l.max[k]);
+		range.scored += l.scored[k];
+	}
+	return range;
+}
+
 /* --- scores -------------------------------------------------------------------------------------------------------- */
 
 /* (x - offset) * factor normalises one side, with its weight in the factor. */
@@ -147,26 +193,47 @@ struct formula {
 	struct side bm25, cosine;
 };
 
-/* Scores of 64 chunks; -infinity for what has neither a query word nor a vector. The counts are fixed so that compilers vectorise. */
-static void score_word(const struct formula *f, const float *bm25, const float *cosine, float *out)
+/* Without a vector a chunk has its keyword score alone, as if its cosine were the smallest. */
+static void score_words_only(const float *bm25, const float *words, float *scores)
 {
-	if (f->mode == SEARCH_KEYWORD) {
+	for (int i = 0; i < 64; i++)
+		if (scores[i] != scores[i])
+			scores[i] = bm25[i] > 0 ? words[i] : -INFINITY;
+}
+
+/* Scores of 64 chunks, right for eligible ones: where one of them has a BM25 of 0, the offset is 0 too. Loops without conditions inside,
+ * which compilers vectorise; a missing vector shows as NaN and is mended after. */
+static void score_both(const struct formula *f, const float *restrict bm25, const float *restrict cosine, float *restrict out)
+{
+	const struct side w = f->bm25, v = f->cosine;
+	float words[64];
+	int missing = 0;
+	for (int i = 0; i < 64; i++)
+		words[i] = (bm25[i] - w.offset) * w.factor;
+	for (int i = 0; i < 64; i++)
+		out[i] = words[i] + (cosine[i] - v.offset) * v.factor;
+	for (int i = 0; i < 64; i++)
+		missing |= out[i] != out[i];
+	if (missing)
+		score_words_only(bm25, words, out);
+}
+
+/* Scores of 64 chunks; -infinity for what has none. */
+static void score_word(const struct formula *f, const float *restrict bm25, const float *restrict cosine, float *restrict out)
+{
+	if (f->mode == SEARCH_HYBRID) {
+		score_both(f, bm25, cosine, out);
+	} else if (f->mode == SEARCH_KEYWORD) {
 		for (int i = 0; i < 64; i++)
 			out[i] = bm25[i] > 0 ? bm25[i] : -INFINITY;
-	} else if (f->mode == SEARCH_VECTOR) {
+	} else {
 		for (int i = 0; i < 64; i++)
 			out[i] = cosine[i] == cosine[i] ? cosine[i] : -INFINITY;
-	} else {
-		for (int i = 0; i < 64; i++) {
-			float words = bm25[i] > 0 ? (bm25[i] - f->bm25.offset) * f->bm25.factor : 0;
-			float vector = (cosine[i] - f->cosine.offset) * f->cosine.factor;
-			out[i] = cosine[i] == cosine[i] ? words + vector : bm25[i] > 0 ? words : -INFINITY;
-		}
 	}
 }
 
 /* The chunks of `eligible` (one word of the bitmap) that may still get in. */
-static uint64_t promising(const float *scores, float threshold, uint64_t eligible)
+static uint64_t promising(const float *restrict scores, float threshold, uint64_t eligible)
 {
 	int any = 0;
 	for (int i = 0; i < 64; i++)
@@ -212,7 +279,7 @@ static int fill_hits(const struct searcher *s, struct best *b, const struct fusi
 			.chunk = id - doc.chunk_base,
 			.score = b->heap[i].score,
 			.bm25 = s->bm25[id],
-			.cosine = fusion->cosine.scored ? s->cosine[id] : NAN,
+			.cosine = fusion->cosine.scored ? nearest_cosine(s, id) : NAN,
 		};
 	}
 	return 0;

@@ -32,10 +32,16 @@ int source_list(struct source *s, const char *path, int (*each)(void *context, c
 /* Leaves out this path and everything on this device: our own mount inside the source, where a look would wait for ourselves. */
 void source_exclude(struct source *s, const char *path, dev_t device);
 
-/* Walks all regular files at or below `path` in byte order of their paths, so that two walks of one tree agree. Symlinks are not followed.
- * `each` gets the file's lstat; non-zero ends the walk and is returned. A folder that cannot be read calls `failed` and the walk goes on. */
-int source_walk(struct source *s, const char *path, int (*each)(void *context, const char *path, const struct stat *st),
-		void (*failed)(void *context, const char *path, int error), void *context);
+/* What a walk calls. `file` gets a regular file and its lstat; non-zero ends the walk and is returned. `enter` (or NULL: always) says whether to go
+ * into a folder. `failed` (or NULL) gets a folder that could not be read; the walk goes on. */
+struct source_visitor {
+	int (*file)(void *context, const char *path, const struct stat *st);
+	bool (*enter)(void *context, const char *path);
+	void (*failed)(void *context, const char *path, int error);
+	void *context;
+};
+/* Walks all regular files at or below `path` in byte order of their paths, so that two walks of one tree agree. Symlinks are not followed. */
+int source_walk(struct source *s, const char *path, const struct source_visitor *visitor);
 
 /* The first `size` bytes of a regular file and its stat. Returns bytes read or -errno. */
 ssize_t source_read_head(struct source *s, const char *path, char *data, size_t size, struct stat *ret_st);

@@ -228,9 +228,7 @@ struct folder {
 
 struct walk {
 	struct source *source;
-	int (*each)(void *context, const char *path, const struct stat *st);
-	void (*failed)(void *context, const char *path, int error);
-	void *context;
+	const struct source_visitor *visitor;
 	struct buf path;
 };
 
@@ -284,6 +282,25 @@ static int read_folder(struct source *s, const char *path, struct folder *f)
 	return r;
 }
 
+static void walk_failed(struct walk *w, int error)
+{
+	if (w->visitor->failed)
+		w->visitor->failed(w->visitor->context, w->path.data ? w->path.data : "", error);
+}
+
+static int walk_folder(struct walk *w, unsigned depth);
+
+/* One entry, whose path is in w->path. */
+static int walk_entry(struct walk *w, const struct stat *st, unsigned depth)
+{
+	const struct source_visitor *v = w->visitor;
+	if (source_is_excluded(w->source, w->path.data))
+		return 0;
+	if (!S_ISDIR(st->st_mode))
+		return v->file(v->context, w->path.data, st);
+	return v->enter && !v->enter(v->context, w->path.data) ? 0 : walk_folder(w, depth + 1);
+}
+
 static int walk_folder(struct walk *w, unsigned depth)
 {
 	struct folder f = {0};
@@ -291,24 +308,23 @@ static int walk_folder(struct walk *w, unsigned depth)
 	size_t length = w->path.size;
 	int r = depth > LIMIT_TREE_DEPTH ? -ELOOP : read_folder(w->source, w->path.data ? w->path.data : "", &f);
 	if (r < 0 && r != -ENOMEM) {
-		if (w->failed && r != -ENOENT)
-			w->failed(w->context, w->path.data ? w->path.data : "", r);
+		if (r != -ENOENT)
+			walk_failed(w, r);
 		r = 0;
 	}
 	for (size_t i = 0; r == 0 && i < f.count; i++) {
 		const char *name = f.names.data + f.entries[i].name;
 		bool folder = S_ISDIR(f.entries[i].st.st_mode);
 		if (length + 1 + strlen(name) > LIMIT_PATH_BYTES) {
-			if (w->failed)
-				w->failed(w->context, w->path.data, -ENAMETOOLONG);
+			walk_failed(w, -ENAMETOOLONG);
 			continue;
 		}
 		if (length)
 			buf_add_char(&w->path, '/');
 		buf_add(&w->path, name, strlen(name) - folder);
 		r = buf_error(&w->path);
-		if (r == 0 && !source_is_excluded(w->source, w->path.data))
-			r = folder ? walk_folder(w, depth + 1) : w->each(w->context, w->path.data, &f.entries[i].st);
+		if (r == 0)
+			r = walk_entry(w, &f.entries[i].st, depth);
 		buf_truncate(&w->path, length);
 	}
 	free(f.entries);
@@ -316,18 +332,17 @@ static int walk_folder(struct walk *w, unsigned depth)
 	return r;
 }
 
-int source_walk(struct source *s, const char *path, int (*each)(void *context, const char *path, const struct stat *st),
-		void (*failed)(void *context, const char *path, int error), void *context)
+int source_walk(struct source *s, const char *path, const struct source_visitor *visitor)
 {
 	struct stat st;
 	int r = source_stat(s, path, &st);
 	if (r < 0)
 		return r;
 	if (S_ISREG(st.st_mode))
-		return each(context, path, &st);
+		return visitor->file(visitor->context, path, &st);
 	if (!S_ISDIR(st.st_mode))
 		return 0;
-	struct walk w = {.source = s, .each = each, .failed = failed, .context = context};
+	struct walk w = {.source = s, .visitor = visitor};
 	buf_init(&w.path, LIMIT_PATH_BYTES);
 	buf_add_string(&w.path, path);
 	r = buf_error(&w.path);

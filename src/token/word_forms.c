@@ -38,6 +38,8 @@ enum { STOP_COUNT = sizeof(stop_words) / sizeof(*stop_words), FILLER_COUNT = siz
 
 struct word_forms {
 	struct sb_stemmer *stemmer;
+	char *unicode_fold; /* what word_forms_fold gave last, where the word was not ASCII */
+	char ascii_fold[WORD_BYTES_MAX];
 	struct {
 		char text[24];
 		uint8_t size;
@@ -170,6 +172,7 @@ void word_forms_free(struct word_forms *f)
 	if (!f)
 		return;
 	sb_stemmer_delete(f->stemmer);
+	free(f->unicode_fold);
 	free(f);
 }
 
@@ -251,24 +254,31 @@ static int emit_folded(struct word_forms *f, const struct part *p, struct span f
 	return result;
 }
 
+int word_forms_fold(struct word_forms *f, struct span word, struct span *ret)
+{
+	if (word.size <= WORD_BYTES_MAX && utf8_ascii_prefix(word) == word.size) {
+		for (size_t i = 0; i < word.size; i++) {
+			char c = word.data[i];
+			f->ascii_fold[i] = c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
+		}
+		*ret = (struct span){f->ascii_fold, word.size};
+		return 0;
+	}
+	free(f->unicode_fold);
+	f->unicode_fold = NULL;
+	size_t size = 0;
+	int result = word.size <= WORD_BYTES_MAX ? fold_unicode(word, &f->unicode_fold, &size) : 0;
+	if (result == -ENOMEM)
+		return result;
+	*ret = (struct span){size ? f->unicode_fold : "", size};
+	return 0;
+}
+
 static int emit_part(struct word_forms *f, const struct part *p, word_form_fn *each, void *context)
 {
-	if (utf8_ascii_prefix(p->text) == p->text.size) {
-		char folded[WORD_BYTES_MAX];
-		for (size_t i = 0; i < p->text.size; i++) {
-			char c = p->text.data[i];
-			folded[i] = c >= 'A' && c <= 'Z' ? (char)(c + 'a' - 'A') : c;
-		}
-		return emit_folded(f, p, (struct span){folded, p->text.size}, each, context);
-	}
-	char *folded = NULL;
-	size_t size;
-	int result = fold_unicode(p->text, &folded, &size);
-	if (result)
-		return result == -ENOMEM ? result : 0;
-	result = emit_folded(f, p, (struct span){folded, size}, each, context);
-	free(folded);
-	return result;
+	struct span folded;
+	int result = word_forms_fold(f, p->text, &folded);
+	return result ? result : emit_folded(f, p, folded, each, context);
 }
 
 /* --- parts of identifiers ------------------------------------------------------------------------------------------ */

@@ -32,6 +32,8 @@ typedef int word_form_fn(void *context, struct span term);
 int word_forms_of_word(struct word_forms *f, struct span word, word_form_fn *each, void *context);
 /* The terms of a run of WORD_UNSPACED: every pair of neighbours, or the character itself when it stands alone. */
 int word_forms_of_run(struct span run, word_form_fn *each, void *context);
+/* A word's spelling for comparison: folded, not stemmed, not parted. *ret is borrowed from f until its next use. 0 or -ENOMEM. */
+int word_forms_fold(struct word_forms *f, struct span word, struct span *ret);
 /* True when a term is the stem of one of the words that questions consist of beside their subject. */
 bool word_forms_is_filler(const struct word_forms *f, struct span term);
 

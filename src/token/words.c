@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "token/term_pool.h"
+#include "token/word_cut.h"
 #include "token/word_forms.h"
 
 #include <errno.h>
@@ -53,23 +54,6 @@ struct words {
 	struct term *terms; /* of the result, made at the end because the pool's bytes move */
 	uint32_t *lengths;
 	struct term_postings result;
-};
-
-enum { OTHER = 0, WORD = 1, DIGIT = 2, HIGH = 4 };
-
-/* Letters, digits and the underscore; bytes of longer sequences are looked at one code point at a time. */
-static const uint8_t byte_class[256] = {
-	['0'] = WORD | DIGIT, ['1'] = WORD | DIGIT, ['2'] = WORD | DIGIT, ['3'] = WORD | DIGIT, ['4'] = WORD | DIGIT,
-	['5'] = WORD | DIGIT, ['6'] = WORD | DIGIT, ['7'] = WORD | DIGIT, ['8'] = WORD | DIGIT, ['9'] = WORD | DIGIT,
-#define FOUR(c) [c] = WORD, [(c) + 1] = WORD, [(c) + 2] = WORD, [(c) + 3] = WORD
-	FOUR('A'), FOUR('E'), FOUR('I'), FOUR('M'), FOUR('Q'), FOUR('U'), ['Y'] = WORD, ['Z'] = WORD,
-	FOUR('a'), FOUR('e'), FOUR('i'), FOUR('m'), FOUR('q'), FOUR('u'), ['y'] = WORD, ['z'] = WORD, ['_'] = WORD,
-#undef FOUR
-#define FOUR(c) [c] = HIGH, [(c) + 1] = HIGH, [(c) + 2] = HIGH, [(c) + 3] = HIGH
-#define SIXTEEN(c) FOUR(c), FOUR((c) + 4), FOUR((c) + 8), FOUR((c) + 12)
-	SIXTEEN(0x80), SIXTEEN(0x90), SIXTEEN(0xa0), SIXTEEN(0xb0), SIXTEEN(0xc0), SIXTEEN(0xd0), SIXTEEN(0xe0), SIXTEEN(0xf0),
-#undef SIXTEEN
-#undef FOUR
 };
 
 int words_new(struct words **ret)
@@ -263,50 +247,6 @@ static inline int count_word(struct words *w, struct span text, size_t start, si
 
 /* --- cutting text into words --------------------------------------------------------------------------------------- */
 
-/* After an apostrophe that ends at `at`: one or two letters and then no more word, as in "don't", "we'll", "John's". */
-static bool is_contraction(struct span text, size_t at)
-{
-	const unsigned char *p = (const unsigned char *)text.data;
-	size_t letters = 0;
-	while (letters < 3 && at + letters < text.size && (byte_class[p[at + letters]] & (WORD | DIGIT)) == WORD)
-		letters++;
-	return (letters == 1 || letters == 2) && (at + letters == text.size || !(byte_class[p[at + letters]] & WORD));
-}
-
-/* How many bytes at `at`, where the class table says that the word ends, belong to it all the same. */
-static size_t word_goes_on(struct span text, size_t start, size_t at)
-{
-	const unsigned char *p = (const unsigned char *)text.data;
-	bool after_digit = at > start && byte_class[p[at - 1]] & DIGIT;
-	if (p[at] == '.')
-		return after_digit && at + 1 < text.size && byte_class[p[at + 1]] & DIGIT;
-	if (p[at] == '\'')
-		return !after_digit && is_contraction(text, at + 1);
-	if (!(byte_class[p[at]] & HIGH))
-		return 0;
-	uint32_t c;
-	size_t size = utf8_decode(text, at, &c);
-	if (!size)
-		return 0;
-	if (c == 0x2019)
-		return !after_digit && is_contraction(text, at + size) ? size : 0;
-	enum word_class class = word_class(c);
-	return class == WORD_BREAK || class == WORD_UNSPACED ? 0 : size;
-}
-
-static inline size_t word_end(struct span text, size_t start, size_t at)
-{
-	const unsigned char *p = (const unsigned char *)text.data;
-	for (;;) {
-		while (at < text.size && byte_class[p[at]] & WORD)
-			at++;
-		size_t more = at < text.size ? word_goes_on(text, start, at) : 0;
-		if (!more)
-			return at;
-		at += more;
-	}
-}
-
 /* At the first byte of a code point beyond ASCII, outside a word: takes what begins there, and moves *at past it. */
 static int take_unicode(struct words *w, struct span text, size_t *at)
 {
@@ -317,7 +257,7 @@ static int take_unicode(struct words *w, struct span text, size_t *at)
 	if (class == WORD_BREAK || class == WORD_EXTEND)
 		return 0;
 	if (class != WORD_UNSPACED) {
-		*at = word_end(text, start, *at);
+		*at = word_cut_end(text, start, *at);
 		return count_word(w, text, start, *at);
 	}
 	while ((size = utf8_decode(text, *at, &c)) > 0 && word_class(c) == WORD_UNSPACED)
@@ -330,12 +270,12 @@ static int count_text(struct words *w, struct span text)
 	const unsigned char *p = (const unsigned char *)text.data;
 	int result = 0;
 	for (size_t at = 0; !result && at < text.size;) {
-		uint8_t class = byte_class[p[at]];
-		if (class & WORD) {
+		uint8_t class = word_bytes[p[at]];
+		if (class & BYTE_WORD) {
 			size_t start = at;
-			at = word_end(text, start, at + 1);
+			at = word_cut_end(text, start, at + 1);
 			result = count_word(w, text, start, at);
-		} else if (class & HIGH) {
+		} else if (class & BYTE_HIGH) {
 			result = take_unicode(w, text, &at);
 		} else {
 			at++;

@@ -5,8 +5,8 @@
 
 #include <immintrin.h>
 
-/* The query as 16-bit words: for every 32 bytes, the 16 at even places and then the 16 at odd places. A row is taken apart the same way by a
- * mask and a shift. VPMADDUBSW would do it in one step but saturates at 16 bits: 255 * 127 * 2 does not fit. */
+/* The query as 16-bit words: for every 32 bytes, the 16 at even places and then the 16 at odd places. A row is taken apart the same
+ * way by a mask and a shift. VPMADDUBSW would do it in one step but saturates at 16 bits: 255 * 127 * 2 does not fit. */
 struct wide_query {
 	__m256i word[VEC_MAX_DIMS / 16];
 };
@@ -35,6 +35,15 @@ static inline __m128i add_across(__m256i a, __m256i b, __m256i c, __m256i d)
 	return _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
 }
 
+/* The products of 128, which a stored byte is too large by. */
+static int32_t bias(size_t dims, const struct wide_query *query)
+{
+	__m256i sum = _mm256_setzero_si256();
+	for (size_t i = 0; i < dims / 16; i++)
+		sum = _mm256_add_epi32(sum, _mm256_madd_epi16(query->word[i], _mm256_set1_epi16(128)));
+	return _mm_cvtsi128_si32(add_across(sum, sum, sum, sum));
+}
+
 /* Two rows at a time share the loads of the query, which are twice as many as the row's. */
 static inline void dot_two(const uint8_t *row, size_t dims, const struct wide_query *query, __m256i sums[2])
 {
@@ -60,28 +69,29 @@ static void dot_rows(const uint8_t *rows, size_t count, size_t dims, const int8_
 {
 	struct wide_query wide;
 	widen_query(query, dims, &wide);
-	int32_t bias = vec_bias(query, dims);
+	int32_t excess = bias(dims, &wide);
 	size_t i = 0;
 	for (; i + 4 <= count; i += 4) {
 		__m256i sums[4];
 		dot_two(rows + i * dims, dims, &wide, sums);
 		dot_two(rows + (i + 2) * dims, dims, &wide, sums + 2);
 		_mm_storeu_si128((__m128i *)(out + i),
-				 _mm_sub_epi32(add_across(sums[0], sums[1], sums[2], sums[3]), _mm_set1_epi32(bias)));
+		                 _mm_sub_epi32(add_across(sums[0], sums[1], sums[2], sums[3]), _mm_set1_epi32(excess)));
 	}
 	for (; i < count; i++) {
 		__m256i sum = dot_one(rows + i * dims, dims, &wide);
-		out[i] = _mm_cvtsi128_si32(add_across(sum, sum, sum, sum)) - bias;
+		out[i] = _mm_cvtsi128_si32(add_across(sum, sum, sum, sum)) - excess;
 	}
 }
 
 /* Bits set in each 64-bit lane: a table of 16 counts looked up for each half byte (Mula, Kurz, Lemire 2018). */
 static inline __m256i count_bits(__m256i x)
 {
-	const __m256i counts = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
+	const __m256i counts =
+	        _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4, 0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
 	const __m256i low = _mm256_set1_epi8(15);
 	__m256i sum = _mm256_add_epi8(_mm256_shuffle_epi8(counts, _mm256_and_si256(x, low)),
-				      _mm256_shuffle_epi8(counts, _mm256_and_si256(_mm256_srli_epi16(x, 4), low)));
+	                              _mm256_shuffle_epi8(counts, _mm256_and_si256(_mm256_srli_epi16(x, 4), low)));
 	return _mm256_sad_epu8(sum, _mm256_setzero_si256());
 }
 
@@ -96,13 +106,14 @@ static inline uint16_t distance(const uint64_t *row, const uint64_t *query, size
 	__m256i sum = _mm256_setzero_si256();
 	size_t w = 0;
 	for (; w + 4 <= words; w += 4) {
-		__m256i x = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(row + w)), _mm256_loadu_si256((const __m256i *)(query + w)));
+		__m256i x = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(row + w)),
+		                             _mm256_loadu_si256((const __m256i *)(query + w)));
 		sum = _mm256_add_epi64(sum, count_bits(x));
 	}
 	if (w < words) {
 		__m256i rest = _mm256_cmpgt_epi64(_mm256_set1_epi64x((long long)(words - w)), _mm256_setr_epi64x(0, 1, 2, 3));
 		__m256i x = _mm256_xor_si256(_mm256_maskload_epi64((const long long *)(row + w), rest),
-					     _mm256_maskload_epi64((const long long *)(query + w), rest));
+		                             _mm256_maskload_epi64((const long long *)(query + w), rest));
 		sum = _mm256_add_epi64(sum, count_bits(x));
 	}
 	return (uint16_t)add_words(sum);
@@ -147,11 +158,11 @@ static void sum_rows(const int8_t *table, size_t dims, const uint32_t *ids, cons
 }
 
 const struct vec_kernels vec_kernels_avx2 = {
-	.level = VEC_AVX2,
-	.name = "avx2",
-	.dot_rows = dot_rows,
-	.hamming_rows = hamming_rows,
-	.sum_rows = sum_rows,
+        .level = VEC_AVX2,
+        .name = "avx2",
+        .dot_rows = dot_rows,
+        .hamming_rows = hamming_rows,
+        .sum_rows = sum_rows,
 };
 
 #endif

@@ -25,18 +25,27 @@ static inline __m512i dot(const uint8_t *row, size_t dims, const int8_t *query)
 	return sum;
 }
 
+/* The products of 128, which a stored byte is too large by. */
+static int32_t bias(size_t dims, const int8_t *query)
+{
+	__m512i sum = _mm512_setzero_si512();
+	for (size_t d = 0; d < dims; d += 64)
+		sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8((char)128), _mm512_loadu_si512(query + d));
+	return _mm512_reduce_add_epi32(sum);
+}
+
 static void dot_rows(const uint8_t *rows, size_t count, size_t dims, const int8_t *query, int32_t *out)
 {
-	int32_t bias = vec_bias(query, dims);
+	int32_t excess = bias(dims, query);
 	size_t i = 0;
 	for (; i + 4 <= count; i += 4) {
 		const uint8_t *row = rows + i * dims;
 		__m512i a = dot(row, dims, query), b = dot(row + dims, dims, query);
 		__m512i c = dot(row + 2 * dims, dims, query), d = dot(row + 3 * dims, dims, query);
-		_mm_storeu_si128((__m128i *)(out + i), _mm_sub_epi32(add_across(a, b, c, d), _mm_set1_epi32(bias)));
+		_mm_storeu_si128((__m128i *)(out + i), _mm_sub_epi32(add_across(a, b, c, d), _mm_set1_epi32(excess)));
 	}
 	for (; i < count; i++)
-		out[i] = _mm512_reduce_add_epi32(dot(rows + i * dims, dims, query)) - bias;
+		out[i] = _mm512_reduce_add_epi32(dot(rows + i * dims, dims, query)) - excess;
 }
 
 static inline __m512i count_differences(const uint64_t *row, __m512i query)
@@ -93,8 +102,8 @@ static inline __m512 add_weighted(__m512 sum, const int8_t *row, __m512 weight)
 }
 
 /* 16 * `registers` dimensions of all rows; the sums stay in registers. Inlined with a constant. */
-static inline __attribute__((always_inline)) void sum_columns(size_t registers, const int8_t *table, size_t dims, const uint32_t *ids,
-							       const float *weights, size_t count, float *out)
+static inline __attribute__((always_inline)) void sum_columns(size_t registers, const int8_t *table, size_t dims,
+                                                              const uint32_t *ids, const float *weights, size_t count, float *out)
 {
 	__m512 sum[16];
 	for (size_t k = 0; k < registers; k++)
@@ -123,11 +132,11 @@ static void sum_rows(const int8_t *table, size_t dims, const uint32_t *ids, cons
 }
 
 const struct vec_kernels vec_kernels_avx512 = {
-	.level = VEC_AVX512,
-	.name = "avx512",
-	.dot_rows = dot_rows,
-	.hamming_rows = hamming_rows,
-	.sum_rows = sum_rows,
+        .level = VEC_AVX512,
+        .name = "avx512",
+        .dot_rows = dot_rows,
+        .hamming_rows = hamming_rows,
+        .sum_rows = sum_rows,
 };
 
 #endif

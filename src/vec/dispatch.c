@@ -13,14 +13,14 @@
 /* Best first. */
 static const struct vec_kernels *const all_kernels[] = {
 #if defined(__x86_64__)
-	&vec_kernels_avx512,
-	&vec_kernels_avx2,
+        &vec_kernels_avx512,
+        &vec_kernels_avx2,
 #elif defined(__aarch64__)
-	&vec_kernels_neon,
+        &vec_kernels_neon,
 #endif
-	&vec_kernels_scalar,
+        &vec_kernels_scalar,
 };
-enum { KERNELS = sizeof(all_kernels) / sizeof(*all_kernels) };
+enum { KERNELS = sizeof(all_kernels) / sizeof(all_kernels[0]) };
 
 /* The module's only state. Set once; threads that race to set it store the same value. */
 static _Atomic(const struct vec_kernels *) chosen;
@@ -32,9 +32,9 @@ static bool is_supported(enum vec_level level)
 	if (level == VEC_AVX2)
 		return __builtin_cpu_supports("avx2");
 	if (level == VEC_AVX512)
-		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-		       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni") &&
-		       __builtin_cpu_supports("avx512vpopcntdq");
+		return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+		       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+		       __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vpopcntdq");
 #elif defined(__aarch64__)
 	if (level == VEC_NEON)
 		return true;

@@ -89,11 +89,11 @@ static void sum_rows(const int8_t *table, size_t dims, const uint32_t *ids, cons
 }
 
 const struct vec_kernels vec_kernels_neon = {
-	.level = VEC_NEON,
-	.name = "neon",
-	.dot_rows = dot_rows,
-	.hamming_rows = hamming_rows,
-	.sum_rows = sum_rows,
+        .level = VEC_NEON,
+        .name = "neon",
+        .dot_rows = dot_rows,
+        .hamming_rows = hamming_rows,
+        .sum_rows = sum_rows,
 };
 
 #endif

@@ -1,9 +1,10 @@
-/* Sign bits of a randomly rotated vector, for the first stage of the two-stage scan. The rotation spreads a vector's variance evenly over
- * the bits, without which most bits of a decaying spectrum say next to nothing.
+/* Sign bits of a randomly rotated vector, for the first stage of the two-stage scan. The rotation spreads a vector's variance
+ * evenly over the bits, without which most bits of a decaying spectrum say next to nothing.
  *
- * It is three rounds of random signs and a Hadamard transform (Ailon and Chazelle 2009, "The fast Johnson-Lindenstrauss transform"),
- * n log n additions instead of n^2. Where dims is no power of two, the largest one below is transformed, in turn at the front and
- * at the back, and a fourth round evens out. Plain C; the order of operations is fixed, so the bits are equal everywhere. */
+ * It is three rounds of random signs and a Hadamard transform (Ailon and Chazelle 2009, "The fast Johnson-Lindenstrauss
+ * transform"), n log n additions instead of n^2. Where dims is no power of two, the largest one below is transformed, in turn at
+ * the front and at the back, and a fourth round evens out. Plain C; the order of operations is fixed, so the bits are equal
+ * everywhere. */
 #include "vec/vec.h"
 
 #include <math.h>
@@ -24,10 +25,10 @@ static uint64_t next_signs(uint64_t *state)
 static void flip_signs(float *x, size_t dims, uint64_t *state)
 {
 	static const uint32_t flips[16][4] = {
-		{0, 0, 0, 0},	      {MINUS, 0, 0, 0},	    {0, MINUS, 0, 0},	  {MINUS, MINUS, 0, 0},
-		{0, 0, MINUS, 0},     {MINUS, 0, MINUS, 0}, {0, MINUS, MINUS, 0}, {MINUS, MINUS, MINUS, 0},
-		{0, 0, 0, MINUS},     {MINUS, 0, 0, MINUS}, {0, MINUS, 0, MINUS}, {MINUS, MINUS, 0, MINUS},
-		{0, 0, MINUS, MINUS}, {MINUS, 0, MINUS, MINUS}, {0, MINUS, MINUS, MINUS}, {MINUS, MINUS, MINUS, MINUS},
+	        {0, 0, 0, 0},         {MINUS, 0, 0, 0},         {0, MINUS, 0, 0},         {MINUS, MINUS, 0, 0},
+	        {0, 0, MINUS, 0},     {MINUS, 0, MINUS, 0},     {0, MINUS, MINUS, 0},     {MINUS, MINUS, MINUS, 0},
+	        {0, 0, 0, MINUS},     {MINUS, 0, 0, MINUS},     {0, MINUS, 0, MINUS},     {MINUS, MINUS, 0, MINUS},
+	        {0, 0, MINUS, MINUS}, {MINUS, 0, MINUS, MINUS}, {0, MINUS, MINUS, MINUS}, {MINUS, MINUS, MINUS, MINUS},
 	};
 	uint64_t signs = 0;
 	for (size_t d = 0; d < dims; d += 4) {
@@ -40,7 +41,8 @@ static void flip_signs(float *x, size_t dims, uint64_t *state)
 	}
 }
 
-/* Sums and differences at distances 1, 2, 4 and 8 within 16 elements. Every loop has a constant number of turns, for the compiler. */
+/* Sums and differences at distances 1, 2, 4 and 8 within 16 elements. Every loop has a constant number of turns, for the compiler.
+ */
 static void hadamard_16(float *x)
 {
 	for (size_t i = 0; i < 16; i += 2) {

@@ -1,5 +1,5 @@
-/* One row at a time: to int8 and back, and to unit length. Plain C in a fixed order of operations, so that every machine gives the same
- * bits; a row costs a tenth of a microsecond, which leaves nothing to gain from a version for each instruction set. */
+/* One row at a time: to int8 and back, and to unit length. Plain C in a fixed order of operations, so that every machine gives the
+ * same bits; a row costs a tenth of a microsecond, which leaves nothing to gain from a version for each instruction set. */
 #include "vec/vec.h"
 
 #include <math.h>
@@ -38,8 +38,8 @@ static float int8_scale(const float *x, size_t dims)
 	return max / 127;
 }
 
-/* x / scale, rounded to the nearest integer, ties to even: adding 1.5 * 2^23 leaves the integer in the low bits. Denormal scales are too
- * coarse for the quotient to stay within 127, so it is cut there. */
+/* x / scale, rounded to the nearest integer, ties to even: adding 1.5 * 2^23 leaves the integer in the low bits. Denormal scales
+ * are too coarse for the quotient to stay within 127, so it is cut there. */
 static int32_t to_int8(float x, float scale)
 {
 	float quotient = x / scale;
@@ -81,8 +81,8 @@ void vec_dequantise_row(const uint8_t *row, float scale, size_t dims, float *x)
 			x[d + i] = (float)(row[d + i] - 128) * scale;
 }
 
-/* Sum of squares in double, where squares of floats are exact and can neither overflow nor vanish. The 16 partial sums and the order in
- * which they are joined are part of the definition. */
+/* Sum of squares in double, where squares of floats are exact and can neither overflow nor vanish. The 16 partial sums and the
+ * order in which they are joined are part of the definition. */
 static double sum_of_squares(const float *x, size_t dims)
 {
 	double part[16] = {0};

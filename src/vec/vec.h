@@ -24,7 +24,7 @@ bool vec_force_level(enum vec_level level);
 
 /* A float vector as int8: value[i] = round(x[i] / scale), scale = max|x| / 127 (0 for a zero vector). */
 float vec_quantise_row(const float *x, size_t dims, uint8_t *row_plus_128); /* returns scale */
-float vec_quantise_query(const float *x, size_t dims, int8_t *query);	     /* returns scale */
+float vec_quantise_query(const float *x, size_t dims, int8_t *query);       /* returns scale */
 /* Inverse of vec_quantise_row. */
 void vec_dequantise_row(const uint8_t *row, float scale, size_t dims, float *x);
 

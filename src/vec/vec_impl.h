@@ -22,15 +22,6 @@ extern const struct vec_kernels vec_kernels_avx512; /* AVX-512 F, BW, DQ, VL, VN
 extern const struct vec_kernels vec_kernels_neon; /* what every 64-bit ARM has */
 #endif
 
-/* Rows are stored as value + 128, so a product of stored bytes and query is too large by this. */
-static inline int32_t vec_bias(const int8_t *query, size_t dims)
-{
-	int32_t sum = 0;
-	for (size_t d = 0; d < dims; d++)
-		sum += query[d];
-	return 128 * sum;
-}
-
 /* Rows that are added up lie scattered over a table larger than the near caches: this many ahead are asked for. */
 enum { VEC_SUM_AHEAD = 6 };
 

@@ -148,6 +148,12 @@ have() {
 	command -v "$1" >/dev/null 2>&1
 }
 
+# A Python that has numpy; the system's comes first where another one without it stands before it in PATH.
+have_numpy() {
+	python3 -c 'import numpy' 2>/dev/null && return
+	/usr/bin/python3 -c 'import numpy' 2>/dev/null && PATH=/usr/bin:$PATH
+}
+
 # need COMMAND...: skips the whole case when one is missing.
 need() {
 	local command
@@ -286,6 +292,12 @@ make_pdf() {
 		printf '2 0 obj\n<</Type/Pages/Count %d/Kids[%s]>>\nendobj\n' $# "$kids"
 		printf 'trailer\n<</Root 1 0 R/Size %d>>\n%%%%EOF\n' "$number"
 	} >"$file"
+}
+
+# settle_documents: a file written within the last two seconds is looked at again, because its stamp cannot tell a second write; what counts
+# unchanged files waits for that to pass.
+settle_documents() {
+	sleep 2.5
 }
 
 # make_documents FOLDER: a small folder with one of most kinds, a folder below it, a name with a space, a file of no known kind.

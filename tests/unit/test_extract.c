@@ -59,7 +59,9 @@ static void detection(void)
 	chooses(BYTES("\xff\xd8\xff\xe0"), "x", "none", "image/*");
 	chooses(BYTES("RIFF\0\0\0\0WEBP"), "x", "none", "image/*");
 	chooses(BYTES("\0\0\0\x18" "ftypisom"), "x", "none", "video/*");
-	chooses(BYTES("PK\3\4\0\0mimetypeapplication/vnd.oasis"), "x", "none", "application/x-office");
+	chooses(BYTES("PK\3\4\0\0mimetypeapplication/vnd.oasis.opendocument.graphics"), "x", "none", "application/x-office");
+	chooses(BYTES("PK\3\4\0\0mimetypeapplication/epub+zip"), "x", "epub", "application/epub+zip");
+	chooses(BYTES("PK\3\4\0\0mimetypeapplication/vnd.oasis.opendocument.text"), "x.zip", "odt", "application/vnd.oasis.opendocument.text");
 	chooses(BYTES("PK\3\4\0\0a.txt"), "x", "none", "application/x-archive");
 	chooses(BYTES("\x7f" "ELF\2\1"), "x", "none", "application/x-executable");
 	chooses(BYTES("MZ is how a letter may begin"), "x", "text", "text/plain");
@@ -201,6 +203,18 @@ static int do_map_code(struct span bytes, struct span name, struct buf *text, st
 	return 0;
 }
 
+static int do_count(struct span bytes, struct span name, struct buf *text, struct extract_result *about)
+{
+	(void)bytes, (void)name, (void)about;
+	int open_files = 0;
+	for (int fd = 0; fd < 1024; fd++) {
+		struct stat st;
+		open_files += fstat(fd, &st) == 0;
+	}
+	buf_addf(text, "%d", open_files);
+	return 0;
+}
+
 static int do_eat(struct span bytes, struct span name, struct buf *text, struct extract_result *about)
 {
 	(void)bytes, (void)name, (void)text, (void)about;
@@ -243,7 +257,7 @@ static int finish_program(struct span bytes, int status, struct span output, str
 static const char *const shell_version[] = {"sh", "-c", "echo shell version 12.3-4", NULL};
 static const char *const shell_echo[] = {"sh", "-c", "read x; echo \"$x\"; exit 3", NULL};
 static const char *const shell_write[] = {"sh", "-c", "echo x >/tmp/corpusfs-escaped || echo refused", NULL};
-static const char *const shell_read[] = {"sh", "-c", "read x </etc/shadow && echo \"$x\" || echo refused", NULL};
+static const char *const shell_read[] = {"sh", "-c", "read x </etc/passwd && echo \"$x\" || echo refused", NULL};
 static const char *const shell_sleep[] = {"sh", "-c", "exec sleep 100", NULL};
 static const struct format_program echo_program = {"sh", "dash", shell_echo, shell_version};
 static const struct format_program write_program = {"sh", "dash", shell_write, shell_version};
@@ -252,7 +266,7 @@ static const struct format_program sleep_program = {"sh", "dash", shell_sleep, s
 static const struct format_program missing_program = {"no-such-program", "nothing", shell_echo, shell_version};
 
 #define ISOLATED .extractor = {"test", 1, "x/x", TEXT_PLAIN, true}
-enum { ECHO, CRASH, RECURSE, SPIN, WAIT, OPEN, SOCKET, EXECUTE, FORK, MAP_CODE, EAT, FLOOD, LIE, P_ECHO, P_WRITE, P_READ, P_SLEEP, P_MISSING, COUNT };
+enum { ECHO, CRASH, RECURSE, SPIN, WAIT, OPEN, SOCKET, EXECUTE, FORK, MAP_CODE, DESCRIPTORS, EAT, FLOOD, LIE, P_ECHO, P_WRITE, P_READ, P_SLEEP, P_MISSING, COUNT };
 static const struct format test_format_array[COUNT] = {
 	[ECHO] = {ISOLATED, .extract = do_echo},
 	[CRASH] = {ISOLATED, .extract = do_crash},
@@ -264,6 +278,7 @@ static const struct format test_format_array[COUNT] = {
 	[EXECUTE] = {ISOLATED, .extract = do_execute},
 	[FORK] = {ISOLATED, .extract = do_fork},
 	[MAP_CODE] = {ISOLATED, .extract = do_map_code},
+	[DESCRIPTORS] = {ISOLATED, .extract = do_count},
 	[EAT] = {ISOLATED, .extract = do_eat},
 	[FLOOD] = {ISOLATED, .extract = do_flood},
 	[LIE] = {ISOLATED, .extract = do_lie},
@@ -308,9 +323,11 @@ static void isolation(void)
 	bool seccomp = strstr(extract_sandbox_describe(), "seccomp") != NULL;
 	CHECK(gives(ECHO, "text ", "", "text name"));
 	CHECK(gives(ECHO, "", "", "name"));
+	CHECK(gives(DESCRIPTORS, "", "", "5"));
 	CHECK(gives(CRASH, "x", "crashed", ""));
 	CHECK(gives(SPIN, "x", "timeout", ""));
-	CHECK(gives(WAIT, "x", "stuck", ""));
+	/* A sanitizer's own thread uses a little processor time, which counts as progress. */
+	CHECK(gives(WAIT, "x", "stuck", "") || (!seccomp && gives(WAIT, "x", "timeout", "")));
 	CHECK(gives(FLOOD, "x", "too-large", ""));
 	CHECK(gives(LIE, "\xff", "crashed", ""));
 	CHECK(gives(LIE, "s", "crashed", ""));
@@ -327,7 +344,11 @@ static void isolation(void)
 	}
 	CHECK(gives(P_ECHO, "line\n", "", "3:line\n"));
 	CHECK(gives(P_WRITE, "", "", "0:refused\n") && access("/tmp/corpusfs-escaped", F_OK) != 0);
-	CHECK(gives(P_READ, "", "", "0:refused\n"));
+	/* A file that anybody may read: Landlock is what refuses it. */
+	if (strstr(extract_sandbox_describe(), "landlock"))
+		CHECK(gives(P_READ, "", "", "0:refused\n"));
+	else
+		tap_skip("this kernel has no Landlock");
 	CHECK(gives(P_SLEEP, "", "stuck", ""));
 	CHECK(gives(P_MISSING, "", "no-program", ""));
 	CHECK(strcmp(helper_program_version(P_ECHO), "sh 12.3") == 0);
@@ -352,7 +373,8 @@ static void helper(void)
 {
 	for (unsigned i = 0; i < COUNT; i++)
 		test_formats[i] = &test_format_array[i];
-	const struct helper_limits limits = {.progress_ms = 500, .total_ms = 2500};
+	/* Long enough for a child that a loaded machine leaves waiting for a processor. */
+	const struct helper_limits limits = {.progress_ms = 2000, .total_ms = 6000};
 	struct extract_result about = {0};
 	struct buf out;
 	buf_init(&out, 100);

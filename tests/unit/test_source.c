@@ -45,6 +45,12 @@ static int note_path(void *context, const char *path, const struct stat *st)
 	return 0;
 }
 
+static bool not_private(void *context, const char *path)
+{
+	(void)context;
+	return strcmp(path, "private") != 0;
+}
+
 static void tree(struct source *s)
 {
 	struct stat st;
@@ -69,11 +75,14 @@ static void tree(struct source *s)
 	CHECK(source_read_link(s, "out", target, sizeof(target)) == 0 && strcmp(target, "/etc") == 0);
 	CHECK(source_read_link(s, "a.txt", target, sizeof(target)) == -EINVAL);
 	char seen[500] = "";
-	CHECK(source_walk(s, "", note_path, NULL, seen) == 0);
+	struct source_visitor visitor = {.file = note_path, .enter = not_private, .context = seen};
+	make("private");
+	put("private/x", "x");
+	CHECK(source_walk(s, "", &visitor) == 0);
 	CHECK_NAMED(strcmp(seen, "a-b a.txt a/b.txt a/c/d.txt z ") == 0, "walk in byte order of paths: %s", seen);
 	source_exclude(s, "a/c", 0);
 	seen[0] = '\0';
-	CHECK(source_walk(s, "", note_path, NULL, seen) == 0 && strcmp(seen, "a-b a.txt a/b.txt z ") == 0);
+	CHECK(source_walk(s, "", &visitor) == 0 && strcmp(seen, "a-b a.txt a/b.txt z ") == 0);
 	CHECK(source_stat(s, "a/c", &st) == -ENOENT);
 }
 

@@ -1,5 +1,5 @@
-/* Vector kernels: every level that this machine has against a definition in double precision or wide integers, and against each other.
- * Data lies against a page that may not be touched, so that reading one byte too many ends the test. */
+/* Vector kernels: every level that this machine has against a definition in double precision or wide integers, and against each
+ * other. Data lies against a page that may not be touched, so that reading one byte too many ends the test. */
 #include "tap.h"
 
 #include "vec/vec.h"
@@ -96,7 +96,8 @@ static void dot_of_random_rows(const char *level, size_t dims)
 		guarded_free(&query);
 	}
 	guarded_free(&out);
-	CHECK_NAMED(wrong < 0, "%s: dot products of 0 to %d rows of %zu, any alignment (first wrong row %ld)", level, ROWS, dims, wrong);
+	CHECK_NAMED(wrong < 0, "%s: dot products of 0 to %d rows of %zu, any alignment (first wrong row %ld)", level, ROWS, dims,
+	            wrong);
 }
 
 static void dot_of_extremes(const char *level)
@@ -132,7 +133,9 @@ static void hamming_distances(const char *level, size_t dims)
 		for (size_t i = 0; i < count; i++) {
 			unsigned distance = 0;
 			for (size_t d = 0; d < dims; d++)
-				distance += (((uint64_t *)rows.data)[i * words + d / 64] ^ ((uint64_t *)query.data)[d / 64]) >> d % 64 & 1;
+				distance +=
+				        (((uint64_t *)rows.data)[i * words + d / 64] ^ ((uint64_t *)query.data)[d / 64]) >> d % 64 &
+				        1;
 			if (((uint16_t *)out.data)[i] != distance)
 				wrong = (long)i;
 		}
@@ -205,7 +208,8 @@ static void each_level(void)
 			tap_skip(reason);
 			continue;
 		}
-		CHECK_NAMED(vec_level() == levels[i] && strcmp(vec_level_name(), level_names[i]) == 0, "%s can be forced", level_names[i]);
+		CHECK_NAMED(vec_level() == levels[i] && strcmp(vec_level_name(), level_names[i]) == 0, "%s can be forced",
+		            level_names[i]);
 		for (size_t k = 0; k < SOME_DIMS; k++) {
 			dot_of_random_rows(level_names[i], some_dims[k]);
 			hamming_distances(level_names[i], some_dims[k]);
@@ -280,7 +284,8 @@ static void unit_length(void)
 		if (i > 1)
 			x[7] = 1;
 		x[63] = bad[i];
-		CHECK_NAMED(!vec_normalise(x, 64) && is_zero(x, 64), "a row with %g and nothing usable becomes zero", (double)bad[i]);
+		CHECK_NAMED(!vec_normalise(x, 64) && is_zero(x, 64), "a row with %g and nothing usable becomes zero",
+		            (double)bad[i]);
 	}
 }
 
@@ -318,7 +323,8 @@ static void quantise_edges(void)
 		x[3] = i < 3 ? 1 : 0;
 		x[60] = bad[i];
 		memset(query, 1, sizeof(query));
-		CHECK_NAMED(vec_quantise_row(x, 64, row) == 0 && memcmp(row, zero, 64) == 0, "a row with %g becomes zero", (double)bad[i]);
+		CHECK_NAMED(vec_quantise_row(x, 64, row) == 0 && memcmp(row, zero, 64) == 0, "a row with %g becomes zero",
+		            (double)bad[i]);
 		CHECK(vec_quantise_query(x, 64, query) == 0 && query[3] == 0 && query[60] == 0);
 	}
 	x[3] = -2.5e-43f; /* denormal: its scale is rounded down to the smallest float, and the quotient has to be cut */
@@ -347,8 +353,8 @@ static unsigned distance(const uint64_t *a, const uint64_t *b, size_t dims)
 	return out;
 }
 
-/* After a rotation that is as good as random, two vectors at an angle differ in angle / pi of their signs (Goemans, Williamson 1995), also
- * when nearly all of their length lies in few dimensions, which is the case that the rotation is for. */
+/* After a rotation that is as good as random, two vectors at an angle differ in angle / pi of their signs (Goemans, Williamson
+ * 1995), also when nearly all of their length lies in few dimensions, which is the case that the rotation is for. */
 static void sign_bits_follow_angles(size_t dims)
 {
 	double worst = 0;
@@ -378,7 +384,8 @@ static void sign_bits_follow_angles(size_t dims)
 		worst = fmax(worst, fabs(sum - angle / M_PI));
 	}
 	/* Three standard deviations of 50 trials of `dims` independent bits, and what a finite rotation leaves. */
-	CHECK_NAMED(worst < 3 * 0.5 / sqrt(50.0 * (double)dims) + 0.015, "%zu sign bits differ as the angle does (by %.4f at worst)", dims, worst);
+	CHECK_NAMED(worst < 3 * 0.5 / sqrt(50.0 * (double)dims) + 0.015,
+	            "%zu sign bits differ as the angle does (by %.4f at worst)", dims, worst);
 }
 
 static void sign_bits(void)
@@ -438,7 +445,7 @@ static void same_bits_everywhere(void)
 		hash = mix(hash, x, dims * sizeof(*x));
 	}
 	CHECK_NAMED(hash == 0xe5266e0d340c1399u, "unit rows, int8 rows and sign bits have the bits they have everywhere (%016llx)",
-		    (unsigned long long)hash);
+	            (unsigned long long)hash);
 }
 
 int main(int argc, char **argv)

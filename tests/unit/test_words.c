@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "token/phrase.h"
 #include "token/words.h"
 
 #include <stdbool.h>
@@ -157,6 +158,39 @@ static void caches(void)
 	check_text("The cats and the CAT were running.", "cat*2 were run");
 }
 
+static void check_phrase(const char *phrase, const char *text, bool expected)
+{
+	struct phrase *p = NULL;
+	bool found = !expected;
+	int result = phrase_new(span_of(phrase), &p);
+	if (!result)
+		result = phrase_find(p, span_of(text), &found);
+	CHECK_NAMED(result == 0 && found == expected, "'%s' has %s the phrase '%s'", text, expected ? "" : "not", phrase);
+	phrase_free(p);
+}
+
+static void phrases(void)
+{
+	struct phrase *p = NULL;
+	CHECK(phrase_new(span_of(" ,.-__ "), &p) == -22 && p == NULL);
+	check_phrase("the Parental Leave", "About the parental\nleave.", true);
+	check_phrase("parental leave", "parental leaves", false);
+	check_phrase("parental leave", "parental and leave", false);
+	check_phrase("well known", "a Well-Known fact", true);
+	check_phrase("a a b", "a a a b", true);
+	check_phrase("a b a b c", "a b a b a b c", true);
+	check_phrase("a b a b c", "a b a b a b", false);
+	check_phrase("don't stop", "Don\xe2\x80\x99t _stop_", true);
+	check_phrase("\xc3\x89T\xc3\x89 max_size", "l'\xc3\xa9t\xc3\xa9, \xc3\xa9t\xc3\xa9: MAX_SIZE", true);
+	check_phrase("\xe4\xba\xac\xe9\x83\xbd", "\xe6\x9d\xb1\xe4\xba\xac\xe9\x83\xbd\xe3\x80\x82", true);
+	check_phrase("\xe4\xba\xac\xe9\x83\xbd", "\xe6\x9d\xb1\xe9\x83\xbd\xe4\xba\xac", false);
+	check_phrase("3.11", "version 3.11.7", false);
+	char many[1000] = "";
+	for (int i = 0; i < 100; i++)
+		(void)snprintf(many + strlen(many), sizeof(many) - strlen(many), "w%d ", i);
+	check_phrase(many, many, true);
+}
+
 int main(void)
 {
 	CHECK(words_new(&words) == 0);
@@ -168,6 +202,7 @@ int main(void)
 	documents();
 	long_words();
 	caches();
+	phrases();
 	words_free(words);
 	words_free(NULL);
 	return tap_done();

@@ -1,0 +1,107 @@
+/* Query syntax: see syntax.h. */
+#include "search/syntax.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static bool is_blank(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Bytes of the quotation mark at `at`: the plain one, or a typographic one (U+201C to U+201F); 0 for none. */
+static size_t quote_size(struct span s, size_t at)
+{
+	if (at < s.size && s.data[at] == '"')
+		return 1;
+	if (s.size - at >= 3 && memcmp(s.data + at, "\xe2\x80", 2) == 0 && (unsigned char)s.data[at + 2] >= 0x9c && (unsigned char)s.data[at + 2] <= 0x9f)
+		return 3;
+	return 0;
+}
+
+/* The text between the quotation mark at `at` and the next, and where that ends. False when none follows. */
+static bool quoted_text(struct span s, size_t at, struct span *ret, size_t *ret_end)
+{
+	size_t first = at + quote_size(s, at);
+	for (size_t end = first; end < s.size; end++) {
+		size_t size = quote_size(s, end);
+		if (!size)
+			continue;
+		*ret = (struct span){s.data + first, end - first};
+		*ret_end = end + size;
+		return true;
+	}
+	return false;
+}
+
+static bool begins_word(struct span s, size_t at)
+{
+	unsigned char c = at < s.size ? (unsigned char)s.data[at] : ' ';
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c >= 0x80;
+}
+
+/* Takes what stands at `at`, the beginning of an item, when it is syntax; returns its end, or `at` when it is not. */
+static size_t take_item(struct syntax *x, struct span query, size_t at)
+{
+	bool minus = query.data[at] == '-';
+	struct syntax_item item = {.quoted = quote_size(query, at + minus) > 0};
+	size_t first = at + minus, end = first;
+	if (item.quoted) {
+		if (!quoted_text(query, first, &item.text, &end))
+			return at;
+	} else {
+		while (minus && end < query.size && !is_blank(query.data[end]))
+			end++;
+		if (end < first + 2 || !begins_word(query, first))
+			return at;
+		item.text = (struct span){query.data + first, end - first};
+	}
+	if (minus ? x->excluded_count == SYNTAX_ITEMS : x->required_count == SYNTAX_ITEMS)
+		return at;
+	if (minus)
+		x->excluded[x->excluded_count++] = item;
+	else
+		x->required[x->required_count++] = item;
+	return end;
+}
+
+static bool begins_item(struct span query, size_t at)
+{
+	return !is_blank(query.data[at]) && (at == 0 || is_blank(query.data[at - 1]));
+}
+
+static bool is_prose(struct span query)
+{
+	uint32_t words = 0;
+	for (size_t at = 0; at < query.size; at++)
+		words += begins_item(query, at);
+	return words > SYNTAX_WORDS;
+}
+
+int syntax_parse(struct span query, struct syntax *ret)
+{
+	struct syntax x = {.memory = malloc(query.size + 1)};
+	if (!x.memory)
+		return -ENOMEM;
+	if (query.size)
+		memcpy(x.memory, query.data, query.size);
+	for (size_t at = is_prose(query) ? query.size : 0; at < query.size; at++) {
+		if (!begins_item(query, at))
+			continue;
+		uint32_t excluded = x.excluded_count;
+		size_t end = take_item(&x, query, at);
+		if (x.excluded_count > excluded)
+			memset(x.memory + at, ' ', end - at);
+		if (end > at)
+			at = end - 1;
+	}
+	x.words = (struct span){x.memory, query.size};
+	*ret = x;
+	return 0;
+}
+
+void syntax_release(struct syntax *s)
+{
+	free(s->memory);
+	*s = (struct syntax){0};
+}

@@ -1,0 +1,33 @@
+/* What a query says beside its words: "quoted phrases" that must be there, and -words that must not. Pure. */
+#ifndef CORPUSFS_SEARCH_SYNTAX_H
+#define CORPUSFS_SEARCH_SYNTAX_H
+
+#include "base/span.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	SYNTAX_ITEMS = 16, /* of each kind; further ones are words like others */
+	SYNTAX_WORDS = 24, /* a longer query is prose that somebody pasted, and so are the quotation marks in it: no syntax */
+};
+
+struct syntax_item {
+	struct span text; /* borrowed from the query */
+	bool quoted;
+};
+
+struct syntax {
+	struct span words; /* the query without what is excluded: what is scored */
+	struct syntax_item required[SYNTAX_ITEMS], excluded[SYNTAX_ITEMS];
+	uint32_t required_count, excluded_count;
+	char *memory;
+};
+
+/* A quotation mark opens at the beginning of the query or after a blank (or after the minus of an exclusion) and needs another to close
+ * it. A minus excludes when it stands there too and a letter, digit or quotation mark follows: "state-of-the-art", "--help" and "5 - 3"
+ * exclude nothing, and neither does a single character ("tar -x"). 0 and a result for syntax_release(), or -ENOMEM; then *ret is untouched. */
+int syntax_parse(struct span query, struct syntax *ret);
+void syntax_release(struct syntax *s);
+
+#endif

@@ -1,0 +1,155 @@
+/* Phrase search in text: words are mapped to numbers and matched by Knuth, Morris and Pratt's algorithm (SIAM J. Comput. 6, 1977), so
+ * that no text and no phrase takes more than linear time. */
+#include "token/phrase.h"
+
+#include "base/utf8.h"
+#include "token/word_cut.h"
+#include "token/word_forms.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { PHRASE_WORDS = 64, WORD_KEPT = 128, NO_WORD = 255 };
+
+struct phrase {
+	struct word_forms *forms;
+	uint32_t count;
+	uint8_t words[PHRASE_WORDS]; /* numbers of the words in order: the place where each stands first */
+	uint8_t back[PHRASE_WORDS];  /* how much of the phrase still matches when the next word does not */
+	struct {
+		char text[WORD_KEPT];
+		uint8_t size;
+	} distinct[PHRASE_WORDS];
+};
+
+/* The next word at or after *at, which moves past it; an unspaced character is a word. False at the end. */
+static bool next_word(struct span text, size_t *at, struct span *ret)
+{
+	while (*at < text.size) {
+		size_t start = *at, size;
+		uint32_t c;
+		uint8_t class = word_bytes[(unsigned char)text.data[start]];
+		enum word_class word = WORD_BREAK;
+		if (class & BYTE_WORD)
+			word = WORD_LOWER, size = 1;
+		else if (class & BYTE_HIGH && (size = utf8_decode(text, start, &c)) > 0)
+			word = word_class(c);
+		else
+			size = 1;
+		*at += size;
+		if (word == WORD_BREAK || word == WORD_EXTEND)
+			continue;
+		if (word != WORD_UNSPACED)
+			*at = word_cut_end(text, start, *at);
+		*ret = (struct span){text.data + start, *at - start};
+		return true;
+	}
+	return false;
+}
+
+static struct span trim_joiners(struct span word)
+{
+	while (word.size && word.data[0] == '_')
+		word.data++, word.size--;
+	while (word.size && word.data[word.size - 1] == '_')
+		word.size--;
+	return word;
+}
+
+/* The number of a word, NO_WORD for one that is not in the phrase. */
+static uint8_t number_of(const struct phrase *p, struct span folded)
+{
+	for (uint32_t i = 0; i < p->count; i++)
+		if (p->words[i] == i && p->distinct[i].size == folded.size && memcmp(p->distinct[i].text, folded.data, folded.size) == 0)
+			return (uint8_t)i;
+	return NO_WORD;
+}
+
+/* A longer word than is kept has its beginning compared. */
+static int fold(struct phrase *p, struct span word, struct span *ret)
+{
+	int result = word_forms_fold(p->forms, trim_joiners(word), ret);
+	if (!result && ret->size > WORD_KEPT)
+		ret->size = WORD_KEPT;
+	return result;
+}
+
+static void compute_back(struct phrase *p)
+{
+	uint8_t matched = 0;
+	p->back[0] = 0;
+	for (uint32_t i = 1; i < p->count; i++) {
+		while (matched && p->words[i] != p->words[matched])
+			matched = p->back[matched - 1];
+		matched += p->words[i] == p->words[matched];
+		p->back[i] = matched;
+	}
+}
+
+static int add_words(struct phrase *p, struct span text)
+{
+	struct span word, folded;
+	for (size_t at = 0; p->count < PHRASE_WORDS && next_word(text, &at, &word);) {
+		int result = fold(p, word, &folded);
+		if (result)
+			return result;
+		if (!folded.size)
+			continue;
+		uint8_t number = number_of(p, folded);
+		uint32_t i = p->count++;
+		p->words[i] = number == NO_WORD ? (uint8_t)i : number;
+		if (number == NO_WORD) {
+			memcpy(p->distinct[i].text, folded.data, folded.size);
+			p->distinct[i].size = (uint8_t)folded.size;
+		}
+	}
+	return p->count ? 0 : -EINVAL;
+}
+
+int phrase_new(struct span text, struct phrase **ret)
+{
+	struct phrase *p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	int result = word_forms_new(&p->forms);
+	if (!result)
+		result = add_words(p, text);
+	if (result) {
+		phrase_free(p);
+		return result;
+	}
+	compute_back(p);
+	*ret = p;
+	return 0;
+}
+
+void phrase_free(struct phrase *p)
+{
+	if (!p)
+		return;
+	word_forms_free(p->forms);
+	free(p);
+}
+
+int phrase_find(struct phrase *p, struct span text, bool *ret_found)
+{
+	struct span word, folded;
+	uint32_t matched = 0;
+	for (size_t at = 0; next_word(text, &at, &word);) {
+		int result = fold(p, word, &folded);
+		if (result)
+			return result;
+		if (!folded.size)
+			continue;
+		uint8_t number = number_of(p, folded);
+		while (matched && number != p->words[matched])
+			matched = p->back[matched - 1];
+		matched += number == p->words[matched];
+		if (matched == p->count) {
+			*ret_found = true;
+			return 0;
+		}
+	}
+	*ret_found = false;
+	return 0;
+}

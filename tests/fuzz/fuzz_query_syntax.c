@@ -1,0 +1,44 @@
+/* Query syntax and phrases: any query, and its phrases looked for in any text. First half query, second half text. */
+#include "search/syntax.h"
+#include "token/phrase.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void check_items(struct span query, const struct syntax_item *items, uint32_t count)
+{
+	if (count > SYNTAX_ITEMS)
+		abort();
+	for (uint32_t i = 0; i < count; i++)
+		if (items[i].text.data < query.data || items[i].text.data + items[i].text.size > query.data + query.size)
+			abort();
+}
+
+static void find(struct span phrase, struct span text)
+{
+	struct phrase *p;
+	bool found;
+	int result = phrase_new(phrase, &p);
+	if (result == -EINVAL)
+		return;
+	if (result || phrase_find(p, text, &found) || phrase_find(p, phrase, &found))
+		abort();
+	phrase_free(p);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span query = {(const char *)data, size / 2}, text = {(const char *)data + size / 2, size - size / 2};
+	struct syntax x;
+	if (syntax_parse(query, &x) || x.words.size != query.size)
+		abort();
+	check_items(query, x.required, x.required_count);
+	check_items(query, x.excluded, x.excluded_count);
+	for (uint32_t i = 0; i < x.required_count; i++)
+		find(x.required[i].text, text);
+	find(query, text);
+	syntax_release(&x);
+	return 0;
+}
