@@ -1,4 +1,5 @@
-/* The static model: text -> WordPiece ids -> weighted sum of int8 rows -> unit vector. docs/model-card.md tells how its table was made.
+/* The static model: text -> WordPiece ids -> weighted sum of int8 rows -> unit vector. docs/model-card.md tells how its table was
+ * made.
  *
  * The model file, all numbers little endian:
  *
@@ -85,9 +86,11 @@ static int check_header(struct span model, struct model_header *h, struct err *e
 	if (h->dims == 0 || h->dims % 64 != 0 || h->dims > VEC_MAX_DIMS || h->entries == 0 || h->entries > MAX_ENTRIES)
 		return err_fail(err, -EINVAL, "the model file claims %u dimensions and %u entries", h->dims, h->entries);
 	/* No overflow: entries * dims is at most 2^32, and size_t has 64 bits wherever 8 MB of table are worth having. */
-	uint64_t size = HEADER_SIZE + (uint64_t)factors_size(h) + (uint64_t)h->entries * h->dims + h->vocabulary_bytes + CHECKSUM_SIZE;
+	uint64_t size =
+	        HEADER_SIZE + (uint64_t)factors_size(h) + (uint64_t)h->entries * h->dims + h->vocabulary_bytes + CHECKSUM_SIZE;
 	if (size != model.size)
-		return err_fail(err, -EINVAL, "the model file has %zu bytes and should have %llu", model.size, (unsigned long long)size);
+		return err_fail(err, -EINVAL, "the model file has %zu bytes and should have %llu", model.size,
+		                (unsigned long long)size);
 	return 0;
 }
 
@@ -173,7 +176,8 @@ static int embed_one(const struct static_model *m, struct worker *w, struct span
 	return 0;
 }
 
-static int static_texts(struct embedder *e, enum embed_side side, const struct span *texts, size_t count, float *out, struct err *err)
+static int static_texts(struct embedder *e, enum embed_side side, const struct span *texts, size_t count, float *out,
+                        struct err *err)
 {
 	(void)side; /* one table serves both */
 	struct static_model *m = (struct static_model *)e;
@@ -223,8 +227,8 @@ int embed_static_from(struct span model, struct embedder **ret, struct err *err)
 		return err_fail(err, -ENOMEM, "out of memory");
 	pthread_mutex_init(&m->lock, NULL);
 	m->base = (struct embedder){
-		.kind = &static_kind,
-		.space = {.name = "corpusfs-static-1", .dims = h.dims, .keyword_weight = 0.6f, .cheap = true},
+	        .kind = &static_kind,
+	        .space = {.name = "corpusfs-static-1", .dims = h.dims, .keyword_weight = 0.6f, .cheap = true},
 	};
 	struct embedder *CLEANUP(free_embedder) e = &m->base;
 	/* The header holds the SHA-256 of all the rest. */

@@ -83,7 +83,8 @@ static void test_reference(struct embedder *e)
 			norm += (double)out[i * dims + d] * (double)out[i * dims + d];
 		for (size_t k = 0; k < 16; k++)
 			worst = fmax(worst, fabs((double)out[i * dims + k * (dims / 16)] - (double)vector_cases[i].samples[k]));
-		CHECK_NAMED(worst < 1e-6 && fabs(norm - 1) < 1e-5, "vector %zu is the reference's: off by %.2g, norm %.7f", i, worst, norm);
+		CHECK_NAMED(worst < 1e-6 && fabs(norm - 1) < 1e-5, "vector %zu is the reference's: off by %.2g, norm %.7f", i,
+		            worst, norm);
 	}
 	free(out);
 }
@@ -220,16 +221,15 @@ static void test_damaged_header(void)
 	static const struct {
 		size_t at;
 		uint32_t value;
-	} wrong[] = {{0, 0},  {8, 0},	       {8, 2},		{12, 0},	{12, 63},	  {12, 128},
-		     {12, 8192}, {12, UINT32_MAX}, {16, 0},	{16, 3},	{16, UINT32_MAX}, {20, 0},
-		     {20, 1},	 {20, UINT32_MAX}, {56, 1}};
+	} wrong[] = {{0, 0},  {8, 0},  {8, 2},           {12, 0}, {12, 63}, {12, 128},        {12, 8192}, {12, UINT32_MAX},
+	             {16, 0}, {16, 3}, {16, UINT32_MAX}, {20, 0}, {20, 1},  {20, UINT32_MAX}, {56, 1}};
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		struct small_model m = small();
 		struct err err = {""};
 		set_u32(&m, wrong[i].at, wrong[i].value);
 		seal(&m);
 		CHECK_NAMED(open_small(&m, sizeof m.bytes, &err) == -EINVAL && err.text[0], "%u at byte %zu: %s", wrong[i].value,
-			    wrong[i].at, err.text);
+		            wrong[i].at, err.text);
 	}
 	struct small_model m = small();
 	bool all = true;
@@ -252,7 +252,8 @@ static void test_damaged_payload(void)
 	memset(m.bytes + 64, 0, 16);
 	seal(&m);
 	CHECK_NAMED(open_small(&m, sizeof m.bytes, &err) == -EINVAL, "no weights: %s", err.text);
-	static const char *const vocabularies[] = {"a\nb\n##b\na\n", "a\nb\n##b\n\n\n", "a\nb\n##bcc\n", "a\nb\n##b\nc+", "a\n\xc3\n##b\nc\n"};
+	static const char *const vocabularies[] = {"a\nb\n##b\na\n", "a\nb\n##b\n\n\n", "a\nb\n##bcc\n", "a\nb\n##b\nc+",
+	                                           "a\n\xc3\n##b\nc\n"};
 	for (size_t i = 0; i < 5; i++) {
 		m = small();
 		memcpy(m.bytes + sizeof m.bytes - 18, vocabularies[i], 10);

@@ -27,7 +27,7 @@ static struct span built_in_vocabulary(void)
 }
 
 static bool gives(const struct subwords *s, struct subword_scratch *scratch, struct span text, size_t max, const uint32_t *ids,
-		  size_t count)
+                  size_t count)
 {
 	const uint32_t *found = NULL;
 	size_t found_count = 0;
@@ -46,7 +46,7 @@ static void test_cases(const struct subwords *s, struct subword_scratch *scratch
 		char *text = exact + 1;
 		memcpy(text, ids_cases[i].text, ids_cases[i].size);
 		CHECK_NAMED(gives(s, scratch, (struct span){text, ids_cases[i].size}, 1000, ids_cases[i].ids, ids_cases[i].count),
-			    "%s, case %zu", pass, i);
+		            "%s, case %zu", pass, i);
 		free(exact);
 	}
 }
