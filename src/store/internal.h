@@ -159,6 +159,9 @@ int record_get(struct store_read *r, enum table table, struct span key, struct s
 /* Checks a value that a cursor gave. */
 int record_take(struct store_read *r, enum table table, const MDB_val *key, const MDB_val *value, struct span *ret_payload);
 bool value_in_bounds(const struct store_read *r, const MDB_val *value);
+/* Reads ahead. The map is opened without that, for the sake of trees, and so what is not in memory would be read page by page: 200
+ * segments took 2 s cold, with this 0.2 s. */
+void value_fetch(const void *data, size_t size);
 
 /* Room for a value of `size` bytes, to be filled before the next call. `flags` as mdb_put. */
 int table_reserve(struct store_write *w, enum table table, struct span key, size_t size, unsigned flags, void **ret);

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -267,6 +268,12 @@ bool value_in_bounds(const struct store_read *r, const MDB_val *value)
 	if (p < r->map || p >= r->map + r->s->map_size)
 		return true;
 	return value->mv_size <= (size_t)(r->map + r->s->map_size - p) && in_file(r, p + value->mv_size);
+}
+
+void value_fetch(const void *data, size_t size)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)data / page * page;
+	(void)madvise((void *)begin, (uintptr_t)data + size - begin, MADV_WILLNEED); /* NOLINT(performance-no-int-to-ptr) */
 }
 
 int table_get(struct store_read *r, enum table table, struct span key, struct span *ret)
