@@ -141,6 +141,8 @@ void ingest_store(struct job *job, struct worker *w, struct corpus_doc *doc, str
 int ingest_again(struct corpus *c, const char *path, struct corpus_doc **ret);
 /* Takes a path out of the store, as an operation. */
 int ingest_remove(struct corpus *c, const char *path);
+/* Lets the store drop documents that no path leads to, if they are many. Called when nothing else is to be done. */
+void ingest_collect(struct corpus *c);
 
 /* --- indexer (refresh.c) -------------------------------------------------------------------------------------------- */
 
