@@ -178,6 +178,13 @@ struct corpus_query {
 /* True when a path passes @in and @type. */
 bool query_matches_path(const struct corpus_query *q, const char *path);
 
+/* --- exact names (exact.c) ------------------------------------------------------------------------------------------ */
+
+/* Notes the names of a document in the store: its title, this path, its file name with and without extension. */
+int exact_note(struct store_write *w, const char *path, const char *title, uint32_t doc);
+/* Findable documents one of whose names the query is, at most `capacity`; returns how many. */
+size_t exact_find(struct store_read *read, struct span query, uint32_t *docs, size_t capacity);
+
 /* --- permissions (access.c) ----------------------------------------------------------------------------------------- */
 
 /* Answers whether a caller may read a path of the source; remembers folders for one pass. */

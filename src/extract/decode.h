@@ -26,6 +26,11 @@ int decode_text(struct span s, const char *declared, struct buf *store, char enc
 int decode_unicode(struct span s, struct buf *store, struct span *ret);
 /* Converts from a named set, appending to `out`. -EINVAL when iconv does not know the set. */
 int decode_from(const char *set, struct span s, struct buf *out);
+/* iconv loads a module from a file for each set, which a parser child may not do. decode_preload loads those of the usual sets; its children
+ * inherit them. Not thread-safe. */
+void decode_preload(void);
+/* decode_from for a set that decode_preload loads; -EINVAL for another. */
+int decode_from_preloaded(const char *set, struct span s, struct buf *out);
 /* The name that iconv should be asked for when a document says `label` (the WHATWG encoding standard reads several old names
  * as their supersets). -EINVAL when the label cannot be a name. */
 int decode_label(struct span label, char set[DECODE_NAME_SIZE]);

@@ -19,6 +19,10 @@ enum name_kind {
 	NAME_ODS,
 	NAME_ODP,
 	NAME_EPUB,
+	NAME_MAIL,
+	NAME_SUBTITLES,
+	NAME_NOTEBOOK,
+	NAME_ARCHIVE, /* of many files: .tar.gz and its kin too, whatever compresses them */
 	NAME_OFFICE, /* documents without an extractor */
 	NAME_IMAGE,
 	NAME_BINARY, /* sound, video, archives, programs, fonts, databases */

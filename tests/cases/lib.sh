@@ -148,6 +148,12 @@ have() {
 	command -v "$1" >/dev/null 2>&1
 }
 
+# A Python that has numpy; the system's comes first where another one without it stands before it in PATH.
+have_numpy() {
+	python3 -c 'import numpy' 2>/dev/null && return
+	/usr/bin/python3 -c 'import numpy' 2>/dev/null && PATH=/usr/bin:$PATH
+}
+
 # need COMMAND...: skips the whole case when one is missing.
 need() {
 	local command
