@@ -83,9 +83,9 @@ static int set_state(struct corpus_doc *d, uint8_t state, const char *code, cons
 }
 
 /* extract -> clean: fills d->text. A text that turns out too large is a failure of the document, not of the call. */
-static int make_clean(struct corpus_doc *d, const struct extract_result *x)
+static int make_clean(struct corpus_doc *d, const struct extract_result *x, bool paged)
 {
-	struct clean_options options = {.code = x->syntax == TEXT_CODE || x->syntax == TEXT_TABLE, .paged = x->pages > 0};
+	struct clean_options options = {.code = x->syntax == TEXT_CODE || x->syntax == TEXT_TABLE, .paged = paged};
 	struct buf clean;
 	buf_init(&clean, LIMIT_CLEAN_BYTES);
 	int r = clean_text((struct span){x->text, x->text_size}, &options, &clean);
@@ -138,7 +138,8 @@ static int extract_document(struct corpus_doc *d, const struct extractor *x, str
 		r = set_string(&d->title, result.title);
 	if (r == 0 && result.state == EXTRACT_OK) {
 		d->state = STORE_OK;
-		r = make_clean(d, &result);
+		/* Slides have pages too, but their lines are not broken by a typesetter. */
+		r = make_clean(d, &result, strcmp(x->name, "pdf") == 0);
 		if (r == 0 && d->state == STORE_OK)
 			r = make_chunks(d);
 	} else if (r == 0) {

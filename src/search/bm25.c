@@ -2,15 +2,13 @@
  *
  * BM25 as in Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), eq. 3.15, with the
  * idf that stays positive (Lucene, BM25Similarity): ln(1 + (N - df + 0.5) / (df + 0.5)), df and N in chunks. A chunk's score is mixed
- * with that of its whole document, as in Callan, "Passage-Level Evidence in Document Retrieval" (1994): a chunk says less than its
- * reader knows. k1, b and the mix are measured (docs/ranking.md). */
+ * with that of its whole document. k1 and b are measured (docs/ranking.md). */
 #include "search/stages.h"
 
 #include <errno.h>
 #include <math.h>
 
 static const double bm25_k1 = 1.2, bm25_b = 0.6;
-static const float document_share = 0.35f;
 
 /* One term: its weight, idf * (k1 + 1) * occurrences in the query, and k1 * (1 - b + b * length / average) in two parts. */
 struct weights {
@@ -73,12 +71,9 @@ static int score_term(struct searcher *s, struct store_read *r, struct span term
 
 static void mix_scores(struct searcher *s)
 {
-	for (uint32_t i = 0; i < s->segment_count; i++) {
-		uint32_t first = i * STORE_SEGMENT_CHUNKS, end = first + s->segments[i].count;
-		for (uint32_t id = first; id < end; id++)
-			if (s->bm25[id] > 0)
-				s->bm25[id] = (1 - document_share) * s->bm25[id] + document_share * s->doc_bm25[s->groups[id]];
-	}
+	for (uint32_t id = 0; id < s->chunk_limit; id++)
+		if (s->bm25[id] > 0)
+			s->bm25[id] = (1 - BM25_DOCUMENT_SHARE) * s->bm25[id] + BM25_DOCUMENT_SHARE * s->doc_bm25[s->groups[id]];
 }
 
 int bm25_score(struct searcher *s, struct store_read *r, const struct term_postings *query)

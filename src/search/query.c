@@ -38,6 +38,7 @@ void searcher_free(struct searcher *s)
 	free(s->eligible);
 	free(s->groups);
 	free(s->doc_bm25);
+	free(s->doc_cosine);
 	free(s->doc_lengths);
 	free(s->docs);
 	free(s);
@@ -57,6 +58,7 @@ static int grow_columns(struct searcher *s, uint32_t segment_count)
 	free(s->eligible);
 	free(s->groups);
 	free(s->doc_bm25);
+	free(s->doc_cosine);
 	free(s->doc_lengths);
 	s->segments = malloc(capacity * sizeof(*s->segments));
 	s->bm25 = malloc(chunks * sizeof(*s->bm25));
@@ -64,8 +66,10 @@ static int grow_columns(struct searcher *s, uint32_t segment_count)
 	s->eligible = malloc(chunks / 8);
 	s->groups = malloc(chunks * sizeof(*s->groups));
 	s->doc_bm25 = malloc(chunks * sizeof(*s->doc_bm25)); /* there are at most as many documents as chunks; pages are taken when used */
+	s->doc_cosine = malloc(chunks * sizeof(*s->doc_cosine));
 	s->doc_lengths = malloc(chunks * sizeof(*s->doc_lengths));
-	bool grown = s->segments && s->bm25 && s->cosine && s->eligible && s->groups && s->doc_bm25 && s->doc_lengths;
+	bool columns = s->segments && s->bm25 && s->cosine && s->eligible && s->groups;
+	bool grown = columns && s->doc_bm25 && s->doc_cosine && s->doc_lengths;
 	s->segment_capacity = grown ? (uint32_t)capacity : 0;
 	return grown ? 0 : -ENOMEM;
 }
@@ -94,6 +98,7 @@ static void group_chunks(struct searcher *s)
 static int load_columns(struct searcher *s, struct store_read *r, const struct store_index_stats *stats)
 {
 	s->segment_count = stats->chunk_limit / STORE_SEGMENT_CHUNKS + (stats->chunk_limit % STORE_SEGMENT_CHUNKS != 0);
+	s->chunk_limit = stats->chunk_limit;
 	s->capacity = s->segment_count * STORE_SEGMENT_CHUNKS;
 	int result = grow_columns(s, s->segment_count);
 	if (result || !s->segment_count)

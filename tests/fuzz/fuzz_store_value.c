@@ -1,5 +1,5 @@
-/* The decoders of the store's values. The first byte chooses one; the rest is the value, in memory that ends with it. What a decoder
- * accepts must lie inside the value, and blocks must survive being encoded again. */
+/* The decoders of the store's values. The first byte chooses one; the rest is the value, in memory that ends with it. What a
+ * decoder accepts must lie inside the value, and blocks must survive being encoded again. */
 #include "store/schema.h"
 
 #include <stdlib.h>

@@ -373,7 +373,8 @@ static void helper(void)
 {
 	for (unsigned i = 0; i < COUNT; i++)
 		test_formats[i] = &test_format_array[i];
-	const struct helper_limits limits = {.progress_ms = 500, .total_ms = 2500};
+	/* Long enough for a child that a loaded machine leaves waiting for a processor. */
+	const struct helper_limits limits = {.progress_ms = 2000, .total_ms = 6000};
 	struct extract_result about = {0};
 	struct buf out;
 	buf_init(&out, 100);

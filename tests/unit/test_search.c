@@ -285,7 +285,7 @@ static void shuffle(uint32_t *order, uint32_t count)
 
 struct naive {
 	uint32_t document, chunk;
-	double score, bm25, cosine;
+	double score, bm25, cosine, near; /* near: the cosine with the document's share */
 };
 
 struct question {
@@ -356,6 +356,17 @@ static double naive_cosine(const float *row, const float *query)
 	return row_scale == 0 ? (double)NAN : sum * row_scale * query_scale;
 }
 
+static double naive_near(const struct document *d, uint32_t chunk, const float *query)
+{
+	double sum = 0, count = 0;
+	for (uint32_t k = 0; k < d->chunk_count; k++) {
+		double x = naive_cosine(d->vectors[k], query);
+		if (!isnan(x))
+			sum += x, count++;
+	}
+	return .8 * naive_cosine(d->vectors[chunk], query) + .2 * (count > 0 ? sum / count : 0);
+}
+
 static int compare_naive(const void *a, const void *b)
 {
 	double x = ((const struct naive *)a)->score, y = ((const struct naive *)b)->score;
@@ -382,16 +393,17 @@ static struct naive *naive_search(const struct corpus *c, const struct question 
 			struct naive *x = &all[count++];
 			*x = (struct naive){.document = i, .chunk = k, .bm25 = naive_bm25(&counts, query, &c->documents[i], k)};
 			x->cosine = c->documents[i].has_vectors ? naive_cosine(c->documents[i].vectors[k], q->vector) : (double)NAN;
+			x->near = c->documents[i].has_vectors ? naive_near(&c->documents[i], k, q->vector) : (double)NAN;
 			bm25_min = fmin(bm25_min, x->bm25), bm25_max = fmax(bm25_max, x->bm25);
-			cosine_min = fmin(cosine_min, x->cosine), cosine_max = fmax(cosine_max, x->cosine);
+			cosine_min = fmin(cosine_min, x->near), cosine_max = fmax(cosine_max, x->near);
 		}
 	for (uint32_t i = 0; i < count; i++) {
 		struct naive *x = &all[i];
 		x->score = q->mode == SEARCH_KEYWORD	     ? (x->bm25 > 0 ? x->bm25 : -INFINITY)
-			   : q->mode == SEARCH_VECTOR	     ? (isnan(x->cosine) ? -INFINITY : x->cosine)
-			   : x->bm25 <= 0 && isnan(x->cosine) ? -INFINITY
+			   : q->mode == SEARCH_VECTOR	     ? (isnan(x->near) ? -INFINITY : x->near)
+			   : x->bm25 <= 0 && isnan(x->near) ? -INFINITY
 							     : .6 * (x->bm25 > 0 ? normalise(x->bm25, bm25_min, bm25_max) : 0) +
-								       .4 * normalise(x->cosine, cosine_min, cosine_max);
+								       .4 * normalise(x->near, cosine_min, cosine_max);
 	}
 	qsort(all, count, sizeof(*all), compare_naive);
 	for (uint32_t i = 0; i < count; i++)

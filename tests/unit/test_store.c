@@ -33,8 +33,10 @@ static struct store *open_store(const char *folder, size_t map, const char *reci
 	struct store *s = NULL;
 	struct err err = {""};
 	char unused[256];
-	int error = store_open(&(struct store_options){.directory = folder, .mode = STORE_WRITE, .map_bytes = map, .recipe = hash_bytes(span_of(recipe))},
-			       &s, reset ? reset : unused, &err);
+	int error = store_open(
+	        &(struct store_options){
+	                .directory = folder, .mode = STORE_WRITE, .map_bytes = map, .recipe = hash_bytes(span_of(recipe))},
+	        &s, reset ? reset : unused, &err);
 	if (error < 0)
 		printf("# store_open: %d %s\n", error, err.text);
 	return s;
@@ -62,8 +64,9 @@ static int check_file(void *context, struct span path, const struct store_file *
 	for (unsigned i = 0; i < PATHS; i++) {
 		path_of(i, expected);
 		if (strcmp(text, expected) == 0) {
-			walk->bad += walk->model->files[i] == 0 || (walk->model->files[i] == UINT64_MAX) != (file->state == STORE_FAILED) ||
-				     (file->state == STORE_OK && file->stamp.ino != walk->model->files[i]);
+			walk->bad += walk->model->files[i] == 0 ||
+			             (walk->model->files[i] == UINT64_MAX) != (file->state == STORE_FAILED) ||
+			             (file->state == STORE_OK && file->stamp.ino != walk->model->files[i]);
 			walk->count++;
 			return 0;
 		}
@@ -116,9 +119,10 @@ static const char *check_doc(struct store_read *r, const struct model *m, uint64
 		if (store_segment(r, chunk / STORE_SEGMENT_CHUNKS, &g) < 0 || at >= g.count || g.docs[at] != id ||
 		    g.lengths[at] != (length > 65535 ? 65535 : length) || (g.live[at / 64] >> (at % 64) & 1) != (paths > 0))
 			wrong = "segment";
-		else if (store_vectors(r, space, chunk / STORE_SEGMENT_CHUNKS, &v) < 0 || at >= v.count || v.scales[at] != d.scales[c] ||
-			 memcmp(v.rows + (size_t)at * MODEL_DIMS, d.rows + (size_t)c * MODEL_DIMS, MODEL_DIMS) != 0 || v.bits[at] != d.bits[c] ||
-			 (uintptr_t)v.rows % 64)
+		else if (store_vectors(r, space, chunk / STORE_SEGMENT_CHUNKS, &v) < 0 || at >= v.count ||
+		         v.scales[at] != d.scales[c] ||
+		         memcmp(v.rows + (size_t)at * MODEL_DIMS, d.rows + (size_t)c * MODEL_DIMS, MODEL_DIMS) != 0 ||
+		         v.bits[at] != d.bits[c] || (uintptr_t)v.rows % 64)
 			wrong = "vectors";
 	}
 	if (!wrong && d.chunk_count && number % 5 == 0 &&
@@ -135,7 +139,8 @@ out:
 }
 
 /* Whether a posting is right: the document has that word so often in that chunk. */
-static bool posting_is_right(struct store_read *r, const struct model *m, uint32_t doc, uint32_t chunk, uint32_t word, uint32_t count)
+static bool posting_is_right(struct store_read *r, const struct model *m, uint32_t doc, uint32_t chunk, uint32_t word,
+                             uint32_t count)
 {
 	struct store_doc about;
 	struct span chunks;
@@ -153,7 +158,7 @@ static bool posting_is_right(struct store_read *r, const struct model *m, uint32
 		const struct term_posting *p = &d.terms.postings[i];
 		const struct term *t = &d.terms.terms[p->term];
 		right = p->chunk == chunk - about.chunk_base && span_equal((struct span){t->text, t->size}, term) &&
-			(p->count > 255 ? 255 : p->count) == count;
+		        (p->count > 255 ? 255 : p->count) == count;
 	}
 	model_doc_release(&d);
 	return right;
@@ -199,8 +204,8 @@ static void compare(struct store *s, const struct model *m, uint32_t space, cons
 		return;
 	for (unsigned i = 0; i < PATHS; i++)
 		files += m->files[i] != 0;
-	CHECK_NAMED(store_each_file(r, span_of(""), check_file, &walk) == 0 && walk.bad == 0 && walk.count == files, "%s: %u files, %u walked, %u wrong",
-		    when, files, walk.count, walk.bad);
+	CHECK_NAMED(store_each_file(r, span_of(""), check_file, &walk) == 0 && walk.bad == 0 && walk.count == files,
+	            "%s: %u files, %u walked, %u wrong", when, files, walk.count, walk.bad);
 	for (uint64_t n = 1; n < NUMBERS; n++) {
 		const char *wrong = check_doc(r, m, n, space, df);
 		documents += paths_of(m, n) > 0;
@@ -214,9 +219,11 @@ static void compare(struct store *s, const struct model *m, uint32_t space, cons
 		wrong_df += (error < 0 && error != -ENOENT) || t.live_chunks != df[word];
 		wrong_postings += live_postings(r, m, word, word % 20 == 3) != df[word];
 	}
-	CHECK_NAMED(wrong_df == 0 && wrong_postings == 0, "%s: document frequencies (%u wrong) and postings (%u)", when, wrong_df, wrong_postings);
-	CHECK_NAMED(store_counts(r, &counts) == 0 && counts.files == files && counts.documents == documents && counts.indexed_documents == documents,
-		    "%s: counts", when);
+	CHECK_NAMED(wrong_df == 0 && wrong_postings == 0, "%s: document frequencies (%u wrong) and postings (%u)", when, wrong_df,
+	            wrong_postings);
+	CHECK_NAMED(store_counts(r, &counts) == 0 && counts.files == files && counts.documents == documents &&
+	                    counts.indexed_documents == documents,
+	            "%s: counts", when);
 	store_read_end(r);
 }
 
@@ -320,7 +327,8 @@ static void random_operations(void)
 
 enum { MANY = 700, MANY_CHUNKS = 13, SPARSE_FROM = 500, SPARSE_TO = 520 };
 
-/* Document i of 1..13 chunks; one word of its own class, one of all. Vectors in space 1; in space 2 only documents of one stretch. */
+/* Document i of 1..13 chunks; one word of its own class, one of all. Vectors in space 1; in space 2 only documents of one stretch.
+ */
 struct many {
 	uint32_t first, last;
 	bool remove; /* two of three */
@@ -389,7 +397,8 @@ static int put_many(struct store_write *w, void *context)
 	return 0;
 }
 
-static bool vectors_are_right(struct store_read *r, uint32_t space, uint32_t dims, uint32_t i, uint32_t base, uint32_t chunks, bool there)
+static bool vectors_are_right(struct store_read *r, uint32_t space, uint32_t dims, uint32_t i, uint32_t base, uint32_t chunks,
+                              bool there)
 {
 	uint8_t rows[MANY_CHUNKS * 128];
 	float scales[MANY_CHUNKS];
@@ -398,11 +407,12 @@ static bool vectors_are_right(struct store_read *r, uint32_t space, uint32_t dim
 	for (uint32_t c = 0; c < chunks; c++) {
 		struct store_vectors v;
 		uint32_t at = (base + c) % STORE_SEGMENT_CHUNKS;
-		bool found = store_vectors(r, space, (base + c) / STORE_SEGMENT_CHUNKS, &v) == 0 && at < v.count && !isnan(v.scales[at]);
+		bool found =
+		        store_vectors(r, space, (base + c) / STORE_SEGMENT_CHUNKS, &v) == 0 && at < v.count && !isnan(v.scales[at]);
 		if (found != there)
 			return false;
 		if (found && (v.scales[at] != scales[c] || memcmp(v.rows + (size_t)at * dims, rows, dims) != 0 ||
-			      memcmp(v.bits + (size_t)at * (dims / 64), bits + c * (dims / 64), dims / 8) != 0))
+		              memcmp(v.bits + (size_t)at * (dims / 64), bits + c * (dims / 64), dims / 8) != 0))
 			return false;
 	}
 	return true;
@@ -425,10 +435,11 @@ static unsigned wrong_many(struct store_read *r)
 			continue;
 		}
 		df[i % 10] += chunks;
-		wrong += error != 0 || store_get_doc(r, id, &d) != 0 || d.chunk_count != chunks || store_doc_text(r, id, &text) != 0 ||
-			 !span_equal(text, span_of(name)) || store_doc_chunks(r, id, &text) != 0 || text.size != 7 ||
-			 !vectors_are_right(r, 1, MODEL_DIMS, i, d.chunk_base, chunks, true) ||
-			 !vectors_are_right(r, 2, 128, i, d.chunk_base, chunks, i >= SPARSE_FROM && i < SPARSE_TO);
+		wrong += error != 0 || store_get_doc(r, id, &d) != 0 || d.chunk_count != chunks ||
+		         store_doc_text(r, id, &text) != 0 || !span_equal(text, span_of(name)) ||
+		         store_doc_chunks(r, id, &text) != 0 || text.size != 7 ||
+		         !vectors_are_right(r, 1, MODEL_DIMS, i, d.chunk_base, chunks, true) ||
+		         !vectors_are_right(r, 2, 128, i, d.chunk_base, chunks, i >= SPARSE_FROM && i < SPARSE_TO);
 	}
 	for (uint32_t k = 0; k < 10; k++) {
 		char word[32];
@@ -443,8 +454,9 @@ static unsigned wrong_many(struct store_read *r)
 			for (uint32_t j = 0; j < block.count; j++) {
 				uint32_t at = block.chunks[j] % STORE_SEGMENT_CHUNKS;
 				struct store_doc d = {0};
-				wrong += store_segment(r, block.chunks[j] / STORE_SEGMENT_CHUNKS, &g) != 0 || !(g.live[at / 64] >> (at % 64) & 1) ||
-					 store_get_doc(r, g.docs[at], &d) != 0 || block.counts[j] != 1 + block.chunks[j] - d.chunk_base;
+				wrong += store_segment(r, block.chunks[j] / STORE_SEGMENT_CHUNKS, &g) != 0 ||
+				         !(g.live[at / 64] >> (at % 64) & 1) || store_get_doc(r, g.docs[at], &d) != 0 ||
+				         block.counts[j] != 1 + block.chunks[j] - d.chunk_base;
 				live++;
 			}
 		store_cursor_close(c);
