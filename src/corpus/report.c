@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static void add_number(struct json *j, const char *key, uint64_t value)
 {
@@ -93,6 +94,7 @@ static void form_status(struct corpus *c, const struct figures *f, struct buf *o
 	if (c->mountpoint)
 		add_text(&j, "mountpoint", c->mountpoint);
 	(void)pthread_mutex_unlock(&c->lock);
+	add_number(&j, "pid", (uint64_t)getpid());
 	add_number(&j, "uptime_seconds", (uint64_t)(time(NULL) - c->started));
 	json_key(&j, "files");
 	json_object(&j);

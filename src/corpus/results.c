@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_NAME_BYTES = 200, BYTES_PER_TOKEN = 4, MAX_HEADING_DEPTH = 64 };
+enum { MAX_NAME_BYTES = 200, BYTES_PER_TOKEN = 4, MAX_HEADING_DEPTH = 64, MAX_EXACT = 64 };
 
 struct corpus_results {
 	atomic_uint refs;
@@ -24,6 +24,7 @@ struct corpus_results {
 	const char *degraded_reason; /* static */
 	struct search_results found; /* its hits are released; the figures are for .explain.json */
 	uint64_t files, indexed_documents, documents;
+	size_t exact_names; /* documents put first because the query is their name */
 	const char *model;
 	float keyword_weight;
 };
@@ -112,6 +113,8 @@ struct search_context {
 	struct store_read *read;
 	struct path_choice choice;
 	uint32_t exclude; /* document that is left out, or 0 */
+	uint32_t exact[MAX_EXACT]; /* documents whose name the query is */
+	size_t exact_count;
 };
 
 static bool document_path(struct search_context *s, uint32_t doc)
@@ -344,6 +347,58 @@ static int prepare_similar(struct corpus *c, struct search_context *s, struct co
 	return c->embedder ? embed_document(c, s->read, file.doc, x) : -EIO;
 }
 
+static bool exact_eligible(void *context, uint32_t doc)
+{
+	struct search_context *s = context;
+	for (size_t i = 0; i < s->exact_count; i++)
+		if (s->exact[i] == doc)
+			return document_path(s, doc);
+	return false;
+}
+
+static bool has_hit(const struct search_hit *hits, uint32_t count, uint32_t doc, uint32_t chunk)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (hits[i].doc == doc && (chunk == UINT32_MAX || hits[i].chunk == chunk))
+			return true;
+	return false;
+}
+
+/* Documents whose name or title the query is stand first, each with its best chunk; then everything else as ranked. */
+static int put_exact_first(struct searcher *searcher, struct search_context *s, struct corpus_results *out, const struct search_request *request)
+{
+	s->exact_count = exact_find(s->read, buf_span(&out->query->text), s->exact, MAX_EXACT);
+	out->exact_names = s->exact_count;
+	if (s->exact_count == 0)
+		return 0;
+	struct search_request narrow = *request;
+	struct search_results named = {0};
+	narrow.eligible = exact_eligible;
+	narrow.context = s;
+	narrow.per_document = 1;
+	narrow.min_score = -INFINITY;
+	int r = search_run(searcher, s->read, &narrow, &named);
+	struct search_hit *hits = r < 0 ? NULL : calloc((size_t)named.count + s->exact_count + out->found.count, sizeof(*hits));
+	if (!hits) {
+		search_results_release(&named);
+		return r < 0 ? r : -ENOMEM;
+	}
+	uint32_t count = named.count;
+	if (count)
+		memcpy(hits, named.hits, count * sizeof(*hits));
+	for (size_t i = 0; i < s->exact_count; i++) /* named, but without any of the words inside */
+		if (!has_hit(hits, count, s->exact[i], UINT32_MAX) && document_path(s, s->exact[i]))
+			hits[count++] = (struct search_hit){.doc = s->exact[i], .cosine = NAN};
+	for (uint32_t i = 0; i < out->found.count; i++)
+		if (!has_hit(hits, count, out->found.hits[i].doc, out->found.hits[i].chunk))
+			hits[count++] = out->found.hits[i];
+	search_results_release(&named);
+	free(out->found.hits);
+	out->found.hits = hits;
+	out->found.count = count < request->limit ? count : request->limit;
+	return 0;
+}
+
 static int run_request(struct corpus *c, struct worker *w, struct search_context *s, struct corpus_results *out, float *x)
 {
 	bool have_vector = false;
@@ -378,12 +433,19 @@ static int run_request(struct corpus *c, struct worker *w, struct search_context
 		.context = s,
 	};
 	r = search_run(searcher, s->read, &request, &out->found);
-	if (r < 0)
+	if (r == 0 && !out->similar_to)
+		r = put_exact_first(searcher, s, out, &request);
+	if (r < 0) {
+		search_results_release(&out->found);
 		return r;
+	}
 	if (out->found.vectors_missing && !out->degraded)
 		note_degraded(out, "some documents have no vectors yet");
 	r = fill_hits(s, &out->found, out);
-	search_results_release(&out->found);
+	/* The figures stay for .explain.json. */
+	free(out->found.hits);
+	out->found.hits = NULL;
+	out->found.count = 0;
 	return r;
 }
 
@@ -585,6 +647,8 @@ static void form_explain(const struct corpus_results *r, struct buf *out)
 	else
 		json_null(&j);
 	add_figures(&j, &r->found);
+	json_key(&j, "exact_names");
+	json_uint(&j, r->exact_names);
 	json_key(&j, "hits");
 	json_uint(&j, r->count);
 	json_key(&j, "generation");

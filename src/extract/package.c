@@ -150,7 +150,7 @@ static void title_start(void *context, const char *name, const char **attributes
 {
 	(void)attributes;
 	struct title_parse *p = context;
-	p->inside = strcmp(name, "title") == 0;
+	p->inside = p->size == 0 && strcmp(name, "title") == 0;
 }
 
 static void title_end(void *context, const char *name)
@@ -170,11 +170,11 @@ static void title_text(void *context, struct span text)
 	}
 }
 
-void package_title(struct zip *z, struct extract_result *about)
+void package_title(struct zip *z, const char *part, struct extract_result *about)
 {
 	static const struct xml_events events = {title_start, title_end, title_text};
 	struct title_parse p = {0};
-	(void)package_parse(z, "docProps/core.xml", &events, &p);
+	(void)package_parse(z, part, &events, &p);
 	format_set_title(about, (struct span){p.text, p.size});
 }
 
@@ -197,7 +197,7 @@ static int choose_kind(struct zip *z, struct buf *text, struct extract_result *a
 		size_t folder = strcspn(kinds[i].part, "/") + 1;
 		if (strncasecmp(part[0] == '/' ? part + 1 : part, kinds[i].part, folder) != 0 || !zip_find(z, span_of(part)))
 			continue;
-		package_title(z, about);
+		package_title(z, "docProps/core.xml", about);
 		r = kinds[i].extract(z, part, text, about);
 		relations_release(&root);
 		return r;

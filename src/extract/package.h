@@ -26,8 +26,8 @@ void relations_release(struct relations *r);
 const struct relation *relations_by_id(const struct relations *r, const char *id);
 const struct relation *relations_by_type(const struct relations *r, const char *type);
 
-/* Title from docProps/core.xml, if any. */
-void package_title(struct zip *z, struct extract_result *about);
+/* The Dublin Core title in a part of metadata, if any. */
+void package_title(struct zip *z, const char *part, struct extract_result *about);
 /* Parses a part; a part that is missing or damaged gives what could be read. 0, -ENOMEM or -EFBIG. */
 int package_parse(struct zip *z, const char *part, const struct xml_events *events, void *context);
 

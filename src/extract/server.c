@@ -2,6 +2,7 @@
 #include "extract/server.h"
 
 #include "base/cleanup.h"
+#include "extract/decode.h"
 #include "extract/sandbox.h"
 
 #include <errno.h>
@@ -405,5 +406,6 @@ noreturn void server_main(int control, const struct format *const *formats, cons
 	sandbox_describe(s.sandbox, sandbox_probe(s.sandbox, SANDBOX_PARSER), hello.protections, sizeof(hello.protections));
 	if (send(s.control, &hello, sizeof(hello), MSG_NOSIGNAL) != (ssize_t)sizeof(hello))
 		_exit(1);
+	decode_preload(); /* after the greeting, for which the program waits */
 	serve(&s);
 }

@@ -126,13 +126,19 @@ void zip_release(struct zip *z)
 	z->count = 0;
 }
 
+static struct span without_slash(struct span name)
+{
+	return name.size > 0 && name.data[0] == '/' ? (struct span){name.data + 1, name.size - 1} : name;
+}
+
 const struct zip_entry *zip_find(const struct zip *z, struct span name)
 {
-	if (name.size > 0 && name.data[0] == '/')
-		name = (struct span){name.data + 1, name.size - 1};
-	for (size_t i = 0; i < z->count; i++)
-		if (z->entries[i].name.size == name.size && strncasecmp(z->entries[i].name.data, name.data, name.size) == 0)
+	name = without_slash(name);
+	for (size_t i = 0; i < z->count; i++) {
+		struct span entry = without_slash(z->entries[i].name);
+		if (entry.size == name.size && strncasecmp(entry.data, name.data, name.size) == 0)
 			return &z->entries[i];
+	}
 	return NULL;
 }
 

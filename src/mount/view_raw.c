@@ -33,6 +33,12 @@ static uint64_t version_of(const struct stat *st)
 	return S_ISDIR(st->st_mode) ? 0 : attributes_stamp(st);
 }
 
+/* A file with several names may be changed through one that we are not told of, so the others are asked for often. */
+static double timeout_of(struct mount *m, const struct stat *st)
+{
+	return !S_ISDIR(st->st_mode) && st->st_nlink > 1 ? TIMEOUT_UNWATCHED : view_source_timeout(m);
+}
+
 static void show(struct stat *st, const struct node *n)
 {
 	if (!S_ISLNK(st->st_mode))
@@ -43,7 +49,7 @@ static void show(struct stat *st, const struct node *n)
 static int child(struct mount *m, struct node *parent, const char *name, struct found *ret)
 {
 	char path[NODE_PATH_SIZE];
-	struct found f = {.attr_timeout = view_source_timeout(m)};
+	struct found f = {0};
 	int r = node_child_path(parent, name, path);
 	if (r == 0)
 		r = corpus_stat(m->corpus, path, &f.st);
@@ -54,7 +60,7 @@ static int child(struct mount *m, struct node *parent, const char *name, struct 
 	if (r < 0)
 		return r;
 	show(&f.st, f.node);
-	f.entry_timeout = f.attr_timeout;
+	f.attr_timeout = f.entry_timeout = timeout_of(m, &f.st);
 	*ret = f;
 	return 0;
 }
@@ -81,7 +87,7 @@ static int raw_stat(struct mount *m, struct node *n, struct stat *ret, double *r
 	if (kind_of(ret->st_mode) != (enum node_kind)n->kind || version_of(ret) != n->version)
 		return -ESTALE;
 	show(ret, n);
-	*ret_timeout = view_source_timeout(m);
+	*ret_timeout = timeout_of(m, ret);
 	return 0;
 }
 

@@ -1,8 +1,8 @@
 /* Keyword scores, a term at a time into one float a chunk.
  *
  * BM25 as in Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), eq. 3.15, with the
- * idf that stays positive (Lucene, BM25Similarity): ln(1 + (N - df + 0.5) / (df + 0.5)). Documents are chunks. k1 and b are
- * measured (docs/ranking.md). */
+ * idf that stays positive (Lucene, BM25Similarity): ln(1 + (N - df + 0.5) / (df + 0.5)), df and N in chunks. A chunk's score is mixed
+ * with that of its whole document. k1 and b are measured (docs/ranking.md). */
 #include "search/stages.h"
 
 #include <errno.h>
@@ -10,21 +10,43 @@
 
 static const double bm25_k1 = 1.2, bm25_b = 0.6;
 
+/* One term: its weight, idf * (k1 + 1) * occurrences in the query, and k1 * (1 - b + b * length / average) in two parts. */
 struct weights {
-	float term;	  /* idf * (k1 + 1) * occurrences in the query */
-	float norm_base;  /* k1 * (1 - b) */
-	float norm_slope; /* k1 * b / average length */
+	float term;
+	float norm_base;
+	float chunk_slope, doc_slope; /* a unit of length */
 };
 
-static int score_block(struct searcher *s, const struct weights *w, const struct store_block *block)
+/* The occurrences of the term in the document whose chunks are being read. */
+struct doc_count {
+	uint32_t group;
+	uint32_t count; /* 0: nothing yet */
+};
+
+static void score_doc(struct searcher *s, const struct weights *w, const struct doc_count *d)
+{
+	if (!d->count)
+		return;
+	float count = (float)d->count;
+	float norm = w->norm_base + w->doc_slope * (float)s->doc_lengths[d->group];
+	s->doc_bm25[d->group] += w->term * count / (count + norm);
+}
+
+static int score_block(struct searcher *s, const struct weights *w, const struct store_block *block, struct doc_count *d)
 {
 	for (uint32_t i = 0; i < block->count; i++) {
 		uint32_t id = block->chunks[i], segment = id / STORE_SEGMENT_CHUNKS, at = id % STORE_SEGMENT_CHUNKS;
 		if (segment >= s->segment_count || at >= s->segments[segment].count)
 			return -EIO;
 		float count = block->counts[i];
-		float norm = w->norm_base + w->norm_slope * (float)s->segments[segment].lengths[at];
+		float norm = w->norm_base + w->chunk_slope * (float)s->segments[segment].lengths[at];
 		s->bm25[id] += w->term * count / (count + norm);
+		uint32_t group = s->groups[id];
+		if (group != d->group) {
+			score_doc(s, w, d);
+			*d = (struct doc_count){.group = group};
+		}
+		d->count += block->counts[i];
 	}
 	return 0;
 }
@@ -36,13 +58,22 @@ static int score_term(struct searcher *s, struct store_read *r, struct span term
 	if (result)
 		return result == -ENOENT ? 0 : result;
 	struct store_block block;
+	struct doc_count doc = {0};
 	while ((result = store_cursor_next(cursor, &block)) > 0) {
-		result = score_block(s, w, &block);
+		result = score_block(s, w, &block, &doc);
 		if (result)
 			break;
 	}
+	score_doc(s, w, &doc);
 	store_cursor_close(cursor);
 	return result;
+}
+
+static void mix_scores(struct searcher *s)
+{
+	for (uint32_t id = 0; id < s->chunk_limit; id++)
+		if (s->bm25[id] > 0)
+			s->bm25[id] = (1 - BM25_DOCUMENT_SHARE) * s->bm25[id] + BM25_DOCUMENT_SHARE * s->doc_bm25[s->groups[id]];
 }
 
 int bm25_score(struct searcher *s, struct store_read *r, const struct term_postings *query)
@@ -51,8 +82,13 @@ int bm25_score(struct searcher *s, struct store_read *r, const struct term_posti
 	int result = store_index_stats(r, &stats);
 	if (result)
 		return result;
-	double n = (double)stats.live_chunks;
-	double average = stats.live_length ? (double)stats.live_length / n : 1;
+	double n = (double)stats.live_chunks, docs = s->live_group_count;
+	double length = stats.live_length ? (double)stats.live_length : 1;
+	struct weights w = {
+		.norm_base = (float)(bm25_k1 * (1 - bm25_b)),
+		.chunk_slope = (float)(bm25_k1 * bm25_b * n / length),
+		.doc_slope = (float)(bm25_k1 * bm25_b * docs / length),
+	};
 	for (uint32_t i = 0; i < query->posting_count; i++) {
 		const struct term *t = &query->terms[query->postings[i].term];
 		struct span text = {t->text, t->size};
@@ -63,16 +99,12 @@ int bm25_score(struct searcher *s, struct store_read *r, const struct term_posti
 		if (result)
 			return result;
 		double df = found.live_chunks;
-		double idf = log(1 + (n - df + 0.5) / (df + 0.5));
-		struct weights w = {
-			.term = (float)(idf * (bm25_k1 + 1) * query->postings[i].count),
-			.norm_base = (float)(bm25_k1 * (1 - bm25_b)),
-			.norm_slope = (float)(bm25_k1 * bm25_b / average),
-		};
+		w.term = (float)(log(1 + (n - df + 0.5) / (df + 0.5)) * (bm25_k1 + 1) * query->postings[i].count);
 		result = score_term(s, r, text, &w);
 		if (result)
 			return result;
 	}
+	mix_scores(s);
 	return 0;
 }
 

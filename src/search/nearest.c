@@ -117,6 +117,45 @@ static int scan_segment(struct scan *scan, uint32_t segment)
 	return 0;
 }
 
+/* --- documents ----------------------------------------------------------------------------------------------------- */
+
+/* Where the chunks of the document that begins at `first` end. */
+static uint32_t doc_end(const struct searcher *s, uint32_t first)
+{
+	uint32_t end = first + 1;
+	while (end < s->chunk_limit && s->groups[end] == s->groups[first])
+		end++;
+	return end;
+}
+
+static void mix_doc(struct searcher *s, uint32_t first, uint32_t end)
+{
+	float sum = 0;
+	uint32_t count = 0;
+	for (uint32_t id = first; id < end; id++) {
+		bool known = s->cosine[id] == s->cosine[id];
+		sum += known ? s->cosine[id] : 0;
+		count += known;
+	}
+	float mean = count ? sum / (float)count : 0;
+	s->doc_cosine[s->groups[first]] = mean;
+	for (uint32_t id = first; id < end; id++) /* NaN stays NaN */
+		s->cosine[id] = (1 - COSINE_DOCUMENT_SHARE) * s->cosine[id] + COSINE_DOCUMENT_SHARE * mean;
+}
+
+static void mix_cosines(struct searcher *s)
+{
+	for (uint32_t first = 0, end; first < s->chunk_limit; first = end) {
+		end = doc_end(s, first);
+		mix_doc(s, first, end);
+	}
+}
+
+float nearest_cosine(const struct searcher *s, uint32_t id)
+{
+	return (s->cosine[id] - COSINE_DOCUMENT_SHARE * s->doc_cosine[s->groups[id]]) / (1 - COSINE_DOCUMENT_SHARE);
+}
+
 /* --- two stages ---------------------------------------------------------------------------------------------------- */
 
 struct two_stages {
@@ -124,6 +163,7 @@ struct two_stages {
 	uint32_t counts[VEC_MAX_DIMS + 2]; /* eligible chunks by distance */
 	uint32_t near, far;  /* chunks up to the first and from the second distance are scored */
 	float keyword;	     /* and those with at least this BM25 */
+	uint64_t *docs;	     /* bit a group: one of its chunks is to be scored, and so all are, for the mean */
 };
 
 static int measure_segment(struct scan *scan, struct two_stages *t, uint32_t segment)
@@ -137,7 +177,7 @@ static int measure_segment(struct scan *scan, struct two_stages *t, uint32_t seg
 	if (v.count)
 		vec_hamming_rows(v.bits, v.count, dims, scan->query_bits, distances);
 	for (uint32_t i = 0; i < STORE_SEGMENT_CHUNKS; i++) {
-		if (i >= v.count || !(v.scales[i] != 0) || isnan(v.scales[i]) || distances[i] > dims)
+		if (i >= v.count || v.scales[i] == 0 || isnan(v.scales[i]) || distances[i] > dims)
 			distances[i] = (uint16_t)(dims + 1);
 		t->counts[distances[i]] += is_eligible(scan->s, first + i);
 	}
@@ -175,6 +215,17 @@ static void choose_candidates(const struct scan *scan, struct two_stages *t)
 	t->keyword = keyword_threshold(scan->s, wanted);
 }
 
+static void mark_candidates(const struct scan *scan, struct two_stages *t)
+{
+	const struct searcher *s = scan->s;
+	for (uint32_t id = 0; id < s->chunk_limit; id++) {
+		uint32_t distance = t->distances[id];
+		bool candidate = distance <= t->near || distance >= t->far || s->bm25[id] >= t->keyword;
+		if (candidate && distance <= scan->space->dims && is_eligible(s, id))
+			t->docs[s->groups[id] / 64] |= (uint64_t)1 << s->groups[id] % 64;
+	}
+}
+
 static int rescore_segment(struct scan *scan, const struct two_stages *t, uint32_t segment)
 {
 	const struct searcher *s = scan->s;
@@ -185,9 +236,8 @@ static int rescore_segment(struct scan *scan, const struct two_stages *t, uint32
 		return result;
 	forget_cosines(s->cosine + first, STORE_SEGMENT_CHUNKS);
 	for (uint32_t i = 0; i < v.count; i++) {
-		uint32_t id = first + i, distance = t->distances[id];
-		bool candidate = distance <= t->near || distance >= t->far || s->bm25[id] >= t->keyword;
-		if (!candidate || distance > dims || !is_eligible(s, id))
+		uint32_t id = first + i, group = s->groups[id];
+		if (!(t->docs[group / 64] >> group % 64 & 1) || t->distances[id] > dims)
 			continue;
 		int32_t dot;
 		vec_dot_rows(v.rows + (size_t)i * dims, 1, dims, scan->query, &dot);
@@ -203,7 +253,8 @@ static int scan_in_two_stages(struct scan *scan)
 	if (!t)
 		return result;
 	t->distances = malloc(scan->s->capacity * sizeof(*t->distances));
-	if (!t->distances)
+	t->docs = calloc(scan->s->group_count / 64 + 1, sizeof(*t->docs));
+	if (!t->distances || !t->docs)
 		goto out;
 	result = 0;
 	for (uint32_t i = 0; !result && i < scan->s->segment_count; i++)
@@ -211,10 +262,12 @@ static int scan_in_two_stages(struct scan *scan)
 	if (result)
 		goto out;
 	choose_candidates(scan, t);
+	mark_candidates(scan, t);
 	for (uint32_t i = 0; !result && i < scan->s->segment_count; i++)
 		result = rescore_segment(scan, t, i);
 out:
 	free(t->distances);
+	free(t->docs);
 	free(t);
 	return result;
 }
@@ -233,9 +286,11 @@ int nearest_score(struct searcher *s, struct store_read *r, const struct store_s
 		for (uint32_t i = 0; !result && i < s->segment_count; i++)
 			result = scan_segment(&scan, i);
 	}
-	if (!result)
-		*ret_missing = scan.missing;
-	return result;
+	if (result)
+		return result;
+	mix_cosines(s);
+	*ret_missing = scan.missing;
+	return 0;
 }
 
 struct score_range nearest_range(const struct searcher *s)

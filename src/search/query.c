@@ -36,6 +36,10 @@ void searcher_free(struct searcher *s)
 	free(s->bm25);
 	free(s->cosine);
 	free(s->eligible);
+	free(s->groups);
+	free(s->doc_bm25);
+	free(s->doc_cosine);
+	free(s->doc_lengths);
 	free(s->docs);
 	free(s);
 }
@@ -52,19 +56,49 @@ static int grow_columns(struct searcher *s, uint32_t segment_count)
 	free(s->bm25);
 	free(s->cosine);
 	free(s->eligible);
+	free(s->groups);
+	free(s->doc_bm25);
+	free(s->doc_cosine);
+	free(s->doc_lengths);
 	s->segments = malloc(capacity * sizeof(*s->segments));
 	s->bm25 = malloc(chunks * sizeof(*s->bm25));
 	s->cosine = malloc(chunks * sizeof(*s->cosine));
 	s->eligible = malloc(chunks / 8);
-	bool grown = s->segments && s->bm25 && s->cosine && s->eligible;
+	s->groups = malloc(chunks * sizeof(*s->groups));
+	s->doc_bm25 = malloc(chunks * sizeof(*s->doc_bm25)); /* there are at most as many documents as chunks; pages are taken when used */
+	s->doc_cosine = malloc(chunks * sizeof(*s->doc_cosine));
+	s->doc_lengths = malloc(chunks * sizeof(*s->doc_lengths));
+	bool columns = s->segments && s->bm25 && s->cosine && s->eligible && s->groups;
+	bool grown = columns && s->doc_bm25 && s->doc_cosine && s->doc_lengths;
 	s->segment_capacity = grown ? (uint32_t)capacity : 0;
 	return grown ? 0 : -ENOMEM;
+}
+
+/* Numbers the documents. A document's chunks have neighbouring ids, and are live all or none. */
+static void group_chunks(struct searcher *s)
+{
+	uint32_t last = 0;
+	s->group_count = s->live_group_count = 0;
+	for (uint32_t i = 0; i < s->segment_count; i++) {
+		const struct store_segment *segment = &s->segments[i];
+		for (uint32_t k = 0; k < segment->count; k++) {
+			if (!s->group_count || segment->docs[k] != last) {
+				s->doc_lengths[s->group_count] = 0;
+				s->doc_bm25[s->group_count++] = 0;
+				s->live_group_count += is_eligible(s, segment->first + k);
+				last = segment->docs[k];
+			}
+			s->groups[segment->first + k] = s->group_count - 1;
+			s->doc_lengths[s->group_count - 1] += segment->lengths[k];
+		}
+	}
 }
 
 /* Takes the segments of the snapshot; `eligible` becomes the live chunks, scores are cleared. */
 static int load_columns(struct searcher *s, struct store_read *r, const struct store_index_stats *stats)
 {
 	s->segment_count = stats->chunk_limit / STORE_SEGMENT_CHUNKS + (stats->chunk_limit % STORE_SEGMENT_CHUNKS != 0);
+	s->chunk_limit = stats->chunk_limit;
 	s->capacity = s->segment_count * STORE_SEGMENT_CHUNKS;
 	int result = grow_columns(s, s->segment_count);
 	if (result || !s->segment_count)
@@ -83,6 +117,7 @@ static int load_columns(struct searcher *s, struct store_read *r, const struct s
 		if (segment->count % 64)
 			eligible[segment->count / 64] = segment->live[segment->count / 64] & (((uint64_t)1 << segment->count % 64) - 1);
 	}
+	group_chunks(s);
 	return 0;
 }
 

@@ -279,7 +279,7 @@ static int fill_hits(const struct searcher *s, struct best *b, const struct fusi
 			.chunk = id - doc.chunk_base,
 			.score = b->heap[i].score,
 			.bm25 = s->bm25[id],
-			.cosine = fusion->cosine.scored ? s->cosine[id] : NAN,
+			.cosine = fusion->cosine.scored ? nearest_cosine(s, id) : NAN,
 		};
 	}
 	return 0;

@@ -1,6 +1,7 @@
 /* Search: a query -> ranked chunks of the index. Reads one snapshot of the store, keeps no state of its own but scratch memory.
  *
- * Keyword score: BM25 over chunks. Vector score: cosine in one vector space. Fusion: w * norm(bm25) + (1 - w) * norm(cosine), where
+ * Keyword score: BM25 of the chunk and, to about a third, of its document. Vector score: cosine in one vector space, of the chunk and, to
+ * a fifth, the mean of its document. Fusion: w * norm(bm25) + (1 - w) * norm(cosine), where
  * norm(x) = (x - min) / (max - min) over all eligible chunks (docs/ranking.md). Results are exact, not approximate, up to a million
  * chunks; beyond, vector candidates come from a two-stage scan. Equal scores are ordered by the document's clean hash and the chunk's ordinal,
  * which do not depend on the order of indexing, so that a rebuilt store ranks alike. */
@@ -38,7 +39,8 @@ struct search_request {
 
 struct search_hit {
 	uint32_t doc, chunk; /* chunk: ordinal in its document, from 0 */
-	float score, bm25, cosine; /* cosine NaN where no vector took part */
+	float score;		   /* keyword and vector mode: BM25, or cosine, each with its document's share */
+	float bm25, cosine;	   /* cosine: of the chunk alone, NaN where no vector took part */
 };
 
 struct search_results {

@@ -65,6 +65,19 @@ static size_t take_item(struct syntax *x, struct span query, size_t at)
 	return end;
 }
 
+static bool begins_item(struct span query, size_t at)
+{
+	return !is_blank(query.data[at]) && (at == 0 || is_blank(query.data[at - 1]));
+}
+
+static bool is_prose(struct span query)
+{
+	uint32_t words = 0;
+	for (size_t at = 0; at < query.size; at++)
+		words += begins_item(query, at);
+	return words > SYNTAX_WORDS;
+}
+
 int syntax_parse(struct span query, struct syntax *ret)
 {
 	struct syntax x = {.memory = malloc(query.size + 1)};
@@ -72,8 +85,8 @@ int syntax_parse(struct span query, struct syntax *ret)
 		return -ENOMEM;
 	if (query.size)
 		memcpy(x.memory, query.data, query.size);
-	for (size_t at = 0; at < query.size; at++) {
-		if (is_blank(query.data[at]) || (at && !is_blank(query.data[at - 1])))
+	for (size_t at = is_prose(query) ? query.size : 0; at < query.size; at++) {
+		if (!begins_item(query, at))
 			continue;
 		uint32_t excluded = x.excluded_count;
 		size_t end = take_item(&x, query, at);

@@ -7,7 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SYNTAX_ITEMS = 16 }; /* of each kind; further ones are words like others */
+enum {
+	SYNTAX_ITEMS = 16, /* of each kind; further ones are words like others */
+	SYNTAX_WORDS = 24, /* a longer query is prose that somebody pasted, and so are the quotation marks in it: no syntax */
+};
 
 struct syntax_item {
 	struct span text; /* borrowed from the query */

@@ -1,9 +1,11 @@
-/* A walk over the pages of the data file before LMDB maps it. LMDB 0.9 trusts its pages: a flipped bit in one can make it read past the
- * file (SIGBUS), write over live pages or end the process with an assertion. Our checksums come too late for that, they cover values.
+/* A walk over the pages of the data file before LMDB maps it. LMDB 0.9 trusts its pages: a flipped bit in one can make it read past
+ * the file (SIGBUS), write over live pages or end the process with an assertion. Our checksums come too late for that, they cover
+ * values.
  *
- * Read with pread, so that nothing can go wrong here but an answer. Every page that can be reached must lie in the file, be of its kind,
- * have its nodes inside itself and its keys in order, and be reached once; a free page must not be in use. The layout is that of
- * mdb.c 0.9 (MDB_page, MDB_node, MDB_db, MDB_meta) on a 64-bit machine; another version of LMDB refuses the file by its meta page. */
+ * Read with pread, so that nothing can go wrong here but an answer. Every page that can be reached must lie in the file, be of its
+ * kind, have its nodes inside itself and its keys in order, and be reached once; a free page must not be in use. The layout is that
+ * of mdb.c 0.9 (MDB_page, MDB_node, MDB_db, MDB_meta) on a 64-bit machine; another version of LMDB refuses the file by its meta
+ * page. */
 #include "store/check.h"
 
 #include <errno.h>
@@ -20,6 +22,9 @@ enum { NODE_BIG = 0x01, NODE_TABLE = 0x02 };
 enum { KEY_MAX = 511, DEPTH_MAX = 32, KEY_INTEGER = 0x08 };
 /* A walk over a file of so many pages takes about 5 ms (measured: 11 ms for 220 MB, in the page cache) and is always made. */
 enum { PAGES_QUICK = 32768 };
+
+/* Pages that one transaction can take and free: LMDB's MDB_IDL_UM_MAX is 2^17 - 1, and a page of the list stands for several. */
+enum { UNWRITTEN_MAX = 1 << 20 };
 
 struct tree {
 	uint32_t pad;
@@ -44,8 +49,9 @@ struct node {
 	uint16_t low, high, flags, key_size;
 };
 
-_Static_assert(sizeof(struct tree) == 48 && sizeof(struct page_head) == 16 && sizeof(struct meta_page) == 152 && sizeof(struct node) == 8,
-	       "padding");
+_Static_assert(sizeof(struct tree) == 48 && sizeof(struct page_head) == 16 && sizeof(struct meta_page) == 152 &&
+                       sizeof(struct node) == 8,
+               "padding");
 
 static const uint32_t meta_magic = 0xBEEFC0DE, meta_version = 1;
 static const uint64_t no_page = UINT64_MAX;
@@ -54,7 +60,7 @@ struct check {
 	int fd;
 	uint32_t page_size;
 	uint64_t pages, limit; /* pages there are in the file, and that the meta page says */
-	uint8_t *seen;	       /* bit per page: reached or free */
+	uint8_t *seen;         /* bit per page: reached or free */
 };
 
 /* --- pages --------------------------------------------------------------------------------------------------------- */
@@ -94,7 +100,8 @@ static uint32_t node_size(const struct node *n)
 }
 
 /* Node `i` of a page, with where its key begins; false when it is not inside the page. */
-static bool take_node(const struct check *c, const uint8_t *page, const struct page_head *head, unsigned i, struct node *ret, const uint8_t **ret_key)
+static bool take_node(const struct check *c, const uint8_t *page, const struct page_head *head, unsigned i, struct node *ret,
+                      const uint8_t **ret_key)
 {
 	uint16_t at;
 	memcpy(&at, page + sizeof(*head) + 2 * (size_t)i, sizeof(at));
@@ -124,8 +131,8 @@ static bool keys_in_order(const uint8_t *a, size_t a_size, const uint8_t *b, siz
 
 static bool page_is_sane(const struct check *c, const struct page_head *head, uint64_t number, bool leaf)
 {
-	return head->number == number && head->flags == (leaf ? PAGE_LEAF : PAGE_BRANCH) && head->lower % 2 == 0 && head->lower > sizeof(*head) &&
-	       head->lower <= head->upper && head->upper <= c->page_size;
+	return head->number == number && head->flags == (leaf ? PAGE_LEAF : PAGE_BRANCH) && head->lower % 2 == 0 &&
+	       head->lower > sizeof(*head) && head->lower <= head->upper && head->upper <= c->page_size;
 }
 
 /* --- trees --------------------------------------------------------------------------------------------------------- */
@@ -164,7 +171,8 @@ static bool check_overflow(struct check *c, uint64_t page, uint32_t size, enum k
 	if (kind != TREE_FREE)
 		return true;
 	uint8_t *list = malloc(size);
-	bool good = list && pread(c->fd, list, size, (off_t)(page * c->page_size + sizeof(head))) == (ssize_t)size && check_free_list(c, list, size);
+	bool good = list && pread(c->fd, list, size, (off_t)(page * c->page_size + sizeof(head))) == (ssize_t)size &&
+	            check_free_list(c, list, size);
 	free(list);
 	return good;
 }
@@ -208,7 +216,8 @@ static bool check_page(struct check *c, uint64_t number, unsigned depth, enum ki
 		if (good && last_key && (leaf || i > 1))
 			good = keys_in_order(last_key, last.key_size, key, n.key_size, kind == TREE_FREE);
 		if (good)
-			good = leaf ? check_leaf_node(c, &n, key + n.key_size, kind) : check_page(c, node_child(&n), depth - 1, kind);
+			good = leaf ? check_leaf_node(c, &n, key + n.key_size, kind)
+			            : check_page(c, node_child(&n), depth - 1, kind);
 	}
 	free(page);
 	return good;
@@ -259,9 +268,11 @@ static int check_open_file(int fd, bool careful, const char **ret_why)
 	const struct meta_page *m = &metas[metas[0].transaction < metas[1].transaction];
 	c.limit = m->last_page + 1;
 	c.pages = (uint64_t)st.st_size / c.page_size;
-	/* The file may end before the last page: pages freed by the transaction that took them are never written. But then everything
-	 * that is in use has to be looked for. */
+	/* The file may end before the last page: pages freed by the transaction that took them are never written. But then
+	 * everything that is in use has to be looked for. */
 	*ret_why = c.pages < c.limit ? "its file is cut off" : "its pages are damaged";
+	if (c.limit > c.pages + UNWRITTEN_MAX)
+		return -EIO;
 	if (careful || c.pages < c.limit || c.limit <= PAGES_QUICK)
 		return walk(&c, m);
 	return 0;
@@ -269,7 +280,7 @@ static int check_open_file(int fd, bool careful, const char **ret_why)
 
 int check_file(const char *path, bool careful, const char **ret_why)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	int error = check_open_file(fd, careful, ret_why);

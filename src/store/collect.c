@@ -1,6 +1,7 @@
-/* Dropping documents that no path leads to, with everything that was kept for them. What remains is numbered anew without gaps, in the
- * same order, so that scans and searchers' scratch memory do not grow with the history of a corpus. One transaction, which holds the
- * rewritten index in memory (about 0.4 of the text) until it is committed: hence only when idle, and only past a share. */
+/* Dropping documents that no path leads to, with everything that was kept for them. What remains is numbered anew without gaps, in
+ * the same order, so that scans and searchers' scratch memory do not grow with the history of a corpus. One transaction, which
+ * holds the rewritten index in memory (about 0.4 of the text) until it is committed: hence only when idle, and only past a share.
+ */
 #include "store/internal.h"
 
 #include <errno.h>
@@ -60,7 +61,8 @@ static int compare_numbers(const void *a, const void *b)
 static int compare_bases(const void *a, const void *b)
 {
 	const struct kept *x = a, *y = b;
-	return x->old_base != y->old_base ? (x->old_base > y->old_base) - (x->old_base < y->old_base) : (x->count > y->count) - (x->count < y->count);
+	return x->old_base != y->old_base ? (x->old_base > y->old_base) - (x->old_base < y->old_base)
+	                                  : (x->count > y->count) - (x->count < y->count);
 }
 
 static bool has_number(const uint32_t *array, size_t count, uint32_t value)
@@ -89,7 +91,8 @@ static int sort_doc(struct collection *c, uint32_t id, const struct record_doc *
 }
 
 /* Calls `each` for every document. It may change the record of the document it is given. */
-static int each_doc(struct store_write *w, int (*each)(struct store_write *w, void *context, uint32_t id, struct record_doc *d), void *context)
+static int each_doc(struct store_write *w, int (*each)(struct store_write *w, void *context, uint32_t id, struct record_doc *d),
+                    void *context)
 {
 	for (uint32_t id = 1; id < w->counters.next_doc; id++) {
 		struct record_doc d;
@@ -97,7 +100,7 @@ static int each_doc(struct store_write *w, int (*each)(struct store_write *w, vo
 		int error = doc_get(&w->view, id, &d, &title);
 		if (error == 0)
 			error = each(w, context, id, &d);
-		if (error < 0 && error != -ENOENT) /* collected before */
+		if (error != 0 && error != -ENOENT) /* collected before */
 			return error;
 	}
 	return 0;
@@ -120,7 +123,8 @@ static int number_chunks(struct store_write *w, struct collection *c)
 	memset(c->renamed, 0xff, w->counters.next_chunk * sizeof(*c->renamed));
 	for (size_t i = 0; i < c->kept_count; i++) {
 		struct kept *k = &c->kept[i];
-		if (k->old_base < old_end || k->old_base > w->counters.next_chunk || k->count > w->counters.next_chunk - k->old_base)
+		if (k->old_base < old_end || k->old_base > w->counters.next_chunk ||
+		    k->count > w->counters.next_chunk - k->old_base)
 			return store_mark_damaged(w->s, "two documents share chunks");
 		old_end = k->old_base + k->count;
 		k->new_base = next;
@@ -138,7 +142,7 @@ static int drop_doc(struct store_write *w, uint32_t id)
 	struct record_doc d;
 	struct span title;
 	int error = doc_get(&w->view, id, &d, &title);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	memcpy(key, d.clean.bytes, HASH_SIZE);
 	key[HASH_SIZE] = d.syntax;
@@ -182,7 +186,7 @@ static int drop_packs(struct store_write *w, enum table table, const uint32_t *p
 			continue;
 		key_u32(packs[i], key);
 		int error = table_delete(w, table, (struct span){(char *)key, sizeof(key)});
-		if (error < 0)
+		if (error != 0)
 			return error == -ENOENT ? store_mark_damaged(w->s, "a pack is missing") : error;
 	}
 	return 0;
@@ -213,19 +217,19 @@ static int drop_extractions(struct store_write *w, const struct collection *c)
 	MDB_cursor *cursor;
 	MDB_val key, value;
 	int rc = mdb_cursor_open(w->txn, w->s->tables[TABLE_EXTRACTIONS], &cursor), error = write_result(w, rc);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	while (error == 0 && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
 		struct span payload;
 		struct store_extraction x;
 		error = record_take(&w->view, TABLE_EXTRACTIONS, &key, &value, &payload);
-		if (error == 0 && record_decode_extraction(payload, &x) < 0)
+		if (error == 0 && record_decode_extraction(payload, &x) != 0)
 			error = store_mark_damaged(w->s, "an extraction's record is wrong");
 		if (error == 0 && x.doc && has_number(c->dropped, c->dropped_count, x.doc))
 			error = write_result(w, mdb_cursor_del(cursor, 0));
 	}
 	mdb_cursor_close(cursor);
-	return error < 0 ? error : rc == MDB_NOTFOUND ? 0 : write_result(w, rc);
+	return error != 0 ? error : rc == MDB_NOTFOUND ? 0 : write_result(w, rc);
 }
 
 /* --- columns ------------------------------------------------------------------------------------------------------- */
@@ -241,7 +245,8 @@ static int move_chunks(struct store_write *w, const struct collection *c)
 			continue;
 		for (uint32_t done = 0, run; done < k->count && error == 0; done += run) {
 			uint32_t from = k->old_base + done, to = k->new_base + done;
-			uint32_t from_left = STORE_SEGMENT_CHUNKS - from % STORE_SEGMENT_CHUNKS, to_left = STORE_SEGMENT_CHUNKS - to % STORE_SEGMENT_CHUNKS;
+			uint32_t from_left = STORE_SEGMENT_CHUNKS - from % STORE_SEGMENT_CHUNKS,
+			         to_left = STORE_SEGMENT_CHUNKS - to % STORE_SEGMENT_CHUNKS;
 			run = k->count - done;
 			run = run < from_left ? run : from_left;
 			run = run < to_left ? run : to_left;
@@ -306,7 +311,7 @@ static int collect(struct store_write *w, struct collection *c)
 	uint32_t next = last ? last->new_base + last->count : 0;
 	if (error == 0)
 		error = cut_columns(w, counters->next_chunk, next);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	counters->next_chunk = next;
 	counters->held_chunks = next;

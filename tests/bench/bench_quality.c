@@ -1,13 +1,17 @@
-/* Retrieval quality of the library on judged sets: nDCG@10 of each, by documents, a document standing where its best chunk does.
+/* Retrieval quality of chunks, built-in model and ranking on judged sets, without mount or extraction: nDCG@10 of each, by documents, a
+ * document standing where its best chunk does.
  *
- *     bench_quality [--words N] SET...
+ *     bench_quality [--whole] [--weight W] SET...
  *
- * A set is a folder with docs/<id>.txt, queries.tsv (id, text) and qrels.tsv (query, document, gain). Documents are cut into pieces of
- * N words (default 120, 0: whole). Prints one "set <TAB> mode <TAB> nDCG@10 * 100 <TAB> queries" a line, then the means. */
+ * A set is a folder with docs/<id>.txt, queries.tsv (id, text) and qrels.tsv (query, document, gain). --whole takes a document as one
+ * chunk; --weight gives BM25 another share of the fusion. Prints "set <TAB> mode <TAB> nDCG@10 * 100 <TAB> queries", then means. */
 #include "base/buf.h"
 #include "base/limits.h"
+#include "chunk/chunk.h"
+#include "embed/embed.h"
 #include "search/search.h"
 #include "token/words.h"
+#include "vec/vec.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -30,6 +34,7 @@ struct document {
 	struct buf text;
 	struct span pieces[PIECES_MAX];
 	uint32_t piece_count;
+	float *vectors;
 	uint32_t doc; /* in the store */
 };
 
@@ -37,6 +42,9 @@ struct set {
 	const char *folder;
 	struct store *store;
 	struct words *words;
+	struct embedder *embedder;
+	struct store_space space;
+	float keyword_weight;
 	struct document **documents;
 	uint32_t count;
 	struct buf queries, judgements;
@@ -58,34 +66,20 @@ static void read_file(const char *path, struct buf *out)
 	(void)fclose(f);
 }
 
-static bool is_blank(char c)
+static void cut(struct document *d, bool whole)
 {
-	return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+	struct span text = {d->text.data, d->text.size - 1};
+	struct chunk_list *list;
+	if (chunk_split(text, CHUNK_PLAIN, &chunk_default_recipe, &list))
+		die("cannot be cut", d->id);
+	for (size_t i = 0; !whole && i < list->count && i < PIECES_MAX; i++)
+		d->pieces[d->piece_count++] = (struct span){text.data + list->chunks[i].first, list->chunks[i].end - list->chunks[i].first};
+	if (!d->piece_count)
+		d->pieces[d->piece_count++] = text;
+	chunk_list_free(list);
 }
 
-/* Pieces of `words` words; a rest of less than a whole piece stays with the last. */
-static void cut(struct document *d, uint32_t words)
-{
-	const char *text = d->text.data;
-	size_t size = d->text.size - 1, at = 0;
-	while (words && at < size && d->piece_count < PIECES_MAX - 1) {
-		size_t first = at;
-		for (uint32_t i = 0; i < words && at < size; i++) {
-			while (at < size && is_blank(text[at]))
-				at++;
-			while (at < size && !is_blank(text[at]))
-				at++;
-		}
-		if (at >= size && d->piece_count)
-			d->pieces[d->piece_count - 1].size += size - first;
-		else
-			d->pieces[d->piece_count++] = (struct span){text + first, at - first};
-	}
-	if (!d->piece_count || (at < size && d->piece_count == PIECES_MAX - 1))
-		d->pieces[d->piece_count++] = (struct span){text + at, size - at};
-}
-
-static void load_documents(struct set *set, uint32_t words)
+static void load_documents(struct set *set, bool whole)
 {
 	char path[4096];
 	(void)snprintf(path, sizeof(path), "%s/docs", set->folder);
@@ -103,7 +97,7 @@ static void load_documents(struct set *set, uint32_t words)
 		(void)snprintf(path, sizeof(path), "%s/docs/%s", set->folder, e->d_name);
 		read_file(path, &d->text);
 		d->id = strndup(e->d_name, (size_t)(dot - e->d_name));
-		cut(d, words);
+		cut(d, whole);
 		set->documents[set->count++] = d;
 	}
 	(void)closedir(folder);
@@ -115,6 +109,20 @@ struct task {
 	struct document *document;
 };
 
+static int put_vectors(struct store_write *w, const struct set *set, const struct document *d)
+{
+	uint32_t dims = set->space.dims;
+	static uint8_t rows[PIECES_MAX * VEC_MAX_DIMS];
+	static uint64_t bits[PIECES_MAX * VEC_MAX_DIMS / 64];
+	float scales[PIECES_MAX];
+	for (uint32_t i = 0; i < d->piece_count; i++) {
+		const float *v = d->vectors + (size_t)i * dims;
+		scales[i] = vec_quantise_row(v, dims, rows + (size_t)i * dims);
+		vec_sign_bits(v, dims, SEARCH_BITS_SEED, bits + (size_t)i * dims / 64);
+	}
+	return store_put_vectors(w, set->space.number, d->doc, rows, scales, bits, NULL);
+}
+
 static int put_document(struct store_write *w, struct store_op *op)
 {
 	struct task *t = (struct task *)op;
@@ -123,10 +131,15 @@ static int put_document(struct store_write *w, struct store_op *op)
 	/* The id is part of the identity, because a set may judge two equal texts apart. */
 	struct hash clean = hash_parts((struct span[]){span_of(d->id), text}, 2);
 	const struct term_postings *terms;
-	int result = store_put_doc(w, &clean, 0, text, span_of("-"), d->piece_count, span_of(d->id), &d->doc);
+	struct store_space *space = &t->set->space;
+	int result = space->number ? 0 : store_put_space(w, &space->fingerprint, span_of("static"), space->dims, &space->number);
+	if (!result)
+		result = store_put_doc(w, &clean, 0, text, span_of("-"), d->piece_count, span_of(d->id), &d->doc);
 	if (!result)
 		result = words_of_chunks(t->set->words, d->pieces, d->piece_count, &terms);
-	return result ? result : store_index_doc(w, d->doc, terms);
+	if (!result)
+		result = store_index_doc(w, d->doc, terms);
+	return result ? result : put_vectors(w, t->set, d);
 }
 
 static void task_done(struct store_op *op, int result)
@@ -142,7 +155,12 @@ static void index_set(struct set *set)
 	if (!tasks)
 		die("out of memory", set->folder);
 	for (uint32_t i = 0; i < set->count; i++) {
-		tasks[i] = (struct task){.op = {.run = put_document, .done = task_done, .bytes = 4000}, .set = set, .document = set->documents[i]};
+		struct document *d = set->documents[i];
+		struct err err;
+		d->vectors = malloc(sizeof(float) * set->space.dims * d->piece_count);
+		if (!d->vectors || embed_texts(set->embedder, EMBED_PASSAGE, d->pieces, d->piece_count, d->vectors, &err))
+			die("cannot be embedded", d->id);
+		tasks[i] = (struct task){.op = {.run = put_document, .done = task_done, .bytes = 4000}, .set = set, .document = d};
 		store_submit(set->store, &tasks[i].op);
 	}
 	store_flush(set->store);
@@ -199,9 +217,20 @@ static double judge(const struct set *set, const char *query, const struct searc
 
 static double ask(const struct set *set, struct searcher *s, enum search_mode mode, const char *query, struct span text)
 {
-	struct search_request request = {.mode = mode, .text = text, .keyword_weight = .6f, .limit = RANKS, .per_document = 1, .min_score = -INFINITY};
+	float vector[VEC_MAX_DIMS];
+	struct search_request request = {.mode = mode,
+					 .text = text,
+					 .vector = vector,
+					 .space = set->space,
+					 .keyword_weight = set->keyword_weight,
+					 .limit = RANKS,
+					 .per_document = 1,
+					 .min_score = -INFINITY};
 	struct search_results results;
 	struct store_read *r;
+	struct err err;
+	if (embed_texts(set->embedder, EMBED_QUERY, &text, 1, vector, &err))
+		die(err.text, query);
 	if (store_read_begin(set->store, &r) || search_run(s, r, &request, &results))
 		die("a search failed", query);
 	store_read_end(r);
@@ -240,27 +269,34 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 	return remove(path);
 }
 
-static double measure_set(const char *folder, uint32_t words)
+static void measure_set(const char *folder, bool whole, float weight, double *sums)
 {
+	static const char *const modes[] = {[SEARCH_HYBRID] = "hybrid", [SEARCH_KEYWORD] = "keyword", [SEARCH_VECTOR] = "vector"};
 	struct set set = {.folder = folder};
 	char directory[] = "/tmp/bench_qualityXXXXXX", path[4096], reset[256];
 	struct err err;
-	if (!mkdtemp(directory) || words_new(&set.words))
+	if (!mkdtemp(directory) || words_new(&set.words) || embed_static_new(&set.embedder, &err))
 		die("cannot begin", folder);
+	const struct embed_space *space = embed_space(set.embedder);
+	set.space = (struct store_space){.dims = space->dims, .fingerprint = space->fingerprint};
+	set.keyword_weight = weight >= 0 ? weight : space->keyword_weight;
 	struct store_options options = {.directory = directory, .mode = STORE_WRITE};
 	if (store_open(&options, &set.store, reset, &err))
 		die(err.text, directory);
-	load_documents(&set, words);
+	load_documents(&set, whole);
 	index_set(&set);
 	(void)snprintf(path, sizeof(path), "%s/queries.tsv", folder);
 	read_file(path, &set.queries);
 	(void)snprintf(path, sizeof(path), "%s/qrels.tsv", folder);
 	read_file(path, &set.judgements);
-	double score = measure(&set, SEARCH_KEYWORD, "keyword");
+	for (int mode = 0; mode < 3; mode++)
+		sums[mode] += measure(&set, (enum search_mode)mode, modes[mode]);
 	store_close(set.store);
 	words_free(set.words);
+	embedder_free(set.embedder);
 	for (uint32_t i = 0; i < set.count; i++) {
 		buf_release(&set.documents[i]->text);
+		free(set.documents[i]->vectors);
 		free(set.documents[i]->id);
 		free(set.documents[i]);
 	}
@@ -268,21 +304,25 @@ static double measure_set(const char *folder, uint32_t words)
 	buf_release(&set.queries);
 	buf_release(&set.judgements);
 	(void)nftw(directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-	return score;
 }
 
 int main(int argc, char **argv)
 {
-	uint32_t words = 120;
-	int first = 1, sets = 0;
-	if (argc > 2 && strcmp(argv[1], "--words") == 0) {
-		words = (uint32_t)strtoul(argv[2], NULL, 10);
-		first = 3;
+	bool whole = false;
+	float weight = -1;
+	double sums[3] = {0};
+	int sets = 0;
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--whole") == 0)
+			whole = true;
+		else if (strcmp(argv[i], "--weight") == 0 && i + 1 < argc)
+			weight = strtof(argv[++i], NULL);
+		else
+			measure_set(argv[i], whole, weight, sums), sets++;
 	}
-	double sum = 0;
-	for (int i = first; i < argc; i++, sets++)
-		sum += measure_set(argv[i], words);
-	if (sets)
-		printf("mean\tkeyword\t%.2f\t%d\n", sum / sets, sets);
-	return sets ? 0 : 2;
+	if (!sets)
+		die("no set given", "usage");
+	printf("mean\thybrid\t%.2f\t%d\nmean\tkeyword\t%.2f\t%d\nmean\tvector\t%.2f\t%d\n", sums[SEARCH_HYBRID] / sets, sets,
+	       sums[SEARCH_KEYWORD] / sets, sets, sums[SEARCH_VECTOR] / sets, sets);
+	return 0;
 }

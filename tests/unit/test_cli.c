@@ -5,14 +5,15 @@
 #include "cli/progress.c"
 #include "tap.h"
 
-static int parse(struct config *c, enum verb verb, char **words)
+/* argv is not constant, but nothing writes to it. */
+static int parse(struct config *c, enum verb verb, const char **words)
 {
 	int count = 0;
 	while (words[count])
 		count++;
-	return config_parse(c, verb, "verb", count, words);
+	return config_parse(c, verb, "verb", count, (char **)(uintptr_t)words);
 }
-#define WORDS(...) ((char *[]){__VA_ARGS__, NULL})
+#define WORDS(...) ((const char *[]){__VA_ARGS__, NULL})
 
 static void test_precedence(void)
 {
@@ -56,7 +57,7 @@ static void test_values(void)
 	CHECK(parse(&c, VERB_MOUNT, WORDS("--deadline", "30", "--threads=2")) == 0 && c.deadline == 30 && c.threads == 2);
 	CHECK(config_corpus_options(&c, "/x").deadline_ms == 30000);
 	config_release(&c);
-	char *const bad[] = {"--deadline=", "--deadline=-1", "--deadline=1x", "--deadline=99999999999999999999", "--noindex=maybe", "--store=", "-k", "-x", "--"};
+	const char *const bad[] = {"--deadline=", "--deadline=-1", "--deadline=1x", "--deadline=99999999999999999999", "--noindex=maybe", "--store=", "-k", "-x", "--"};
 	for (size_t i = 0; i + 1 < sizeof(bad) / sizeof(bad[0]); i++) {
 		CHECK_NAMED(parse(&c, VERB_MOUNT, WORDS(bad[i])) == -EINVAL, "%s is refused", bad[i]);
 		config_release(&c);

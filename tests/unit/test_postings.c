@@ -32,8 +32,8 @@ static bool round_trip(const uint32_t *chunks, const uint8_t *counts, uint32_t c
 	uint8_t *exact = malloc(size); /* so that a sanitizer sees a read past the end */
 	memcpy(exact, bytes, size);
 	bool good = size <= BLOCK_MAX_BYTES && block_decode(exact, exact + size, &block) == exact + size && block.count == count &&
-		    memcmp(block.chunks, chunks, count * sizeof(*chunks)) == 0 && memcmp(block.counts, counts, count) == 0 &&
-		    block_skip(exact, exact + size, &skipped) == exact + size && skipped == count;
+	            memcmp(block.chunks, chunks, count * sizeof(*chunks)) == 0 && memcmp(block.counts, counts, count) == 0 &&
+	            block_skip(exact, exact + size, &skipped) == exact + size && skipped == count;
 	for (size_t cut = 0; cut < size && good; cut++)
 		good = block_decode(exact, exact + cut, &block) == NULL;
 	free(exact);
@@ -66,8 +66,8 @@ static void blocks(void)
 static void bad_blocks(void)
 {
 	struct store_block block;
-	static const uint8_t leaves_32_bits[] = {1, 32, 0, 0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0, 0}, wide[] = {1, 33, 0, 1, 0, 0, 0, 0, 0},
-			     many[] = {128, 0, 0, 1}, wide_counts[] = {0, 0, 9, 1, 0, 0};
+	static const uint8_t leaves_32_bits[] = {1, 32, 0, 0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0, 0},
+	                     wide[] = {1, 33, 0, 1, 0, 0, 0, 0, 0}, many[] = {128, 0, 0, 1}, wide_counts[] = {0, 0, 9, 1, 0, 0};
 	CHECK(block_decode(leaves_32_bits, leaves_32_bits + sizeof(leaves_32_bits), &block) == NULL);
 	CHECK(block_decode(wide, wide + sizeof(wide), &block) == NULL);
 	CHECK(block_decode(many, many + sizeof(many), &block) == NULL);
@@ -144,11 +144,13 @@ static void growing_lists(void)
 		if (store_read_begin(s, &r) != 0)
 			break;
 		uint32_t now = limit + step;
-		wrong += wrong_postings(r, "every", 1, now) + wrong_postings(r, "second", 2, now) + wrong_postings(r, "ninth", 9, now) +
-			 wrong_postings(r, "rare", 131, now) + wrong_postings(r, "once", 2999, now);
+		wrong += wrong_postings(r, "every", 1, now) + wrong_postings(r, "second", 2, now) +
+		         wrong_postings(r, "ninth", 9, now) + wrong_postings(r, "rare", 131, now) +
+		         wrong_postings(r, "once", 2999, now);
 		store_read_end(r);
 	}
-	CHECK_NAMED(limit >= DOCUMENTS && wrong == 0, "lists that grow by batches of 1 to 508: %u documents, %u wrong", limit, wrong);
+	CHECK_NAMED(limit >= DOCUMENTS && wrong == 0, "lists that grow by batches of 1 to 508: %u documents, %u wrong", limit,
+	            wrong);
 	CHECK(store_read_begin(s, &r) == 0);
 	CHECK(store_find_term(r, span_of("unknown"), &term) == -ENOENT);
 	CHECK(store_find_term(r, span_of(""), &term) == -ENOENT);

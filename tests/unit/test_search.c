@@ -285,7 +285,7 @@ static void shuffle(uint32_t *order, uint32_t count)
 
 struct naive {
 	uint32_t document, chunk;
-	double score, bm25, cosine;
+	double score, bm25, cosine, near; /* near: the cosine with the document's share */
 };
 
 struct question {
@@ -305,7 +305,7 @@ static uint32_t term_count(const struct document *d, uint32_t chunk, const struc
 }
 
 struct naive_counts {
-	double n, length, df[LIMIT_QUERY_TERMS];
+	double n, documents, length, df[LIMIT_QUERY_TERMS];
 };
 
 static struct naive_counts naive_count(const struct corpus *c, const struct term_postings *query)
@@ -313,6 +313,7 @@ static struct naive_counts naive_count(const struct corpus *c, const struct term
 	struct naive_counts counts = {0};
 	for (uint32_t i = 0; i < c->count; i++)
 		for (uint32_t k = 0; c->documents[i].live && k < c->documents[i].chunk_count; k++) {
+			counts.documents += k == 0;
 			counts.n++;
 			counts.length += c->documents[i].counted[k].length;
 			for (uint32_t t = 0; t < query->term_count; t++)
@@ -321,15 +322,27 @@ static struct naive_counts naive_count(const struct corpus *c, const struct term
 	return counts;
 }
 
-static double naive_bm25(const struct naive_counts *counts, const struct term_postings *query, const struct document *d, uint32_t chunk)
+/* BM25 of the chunks first..end taken as one. */
+static double naive_part(const struct naive_counts *counts, const struct term_postings *query, const struct document *d, uint32_t first,
+			 uint32_t end, double average)
 {
-	double score = 0;
+	double score = 0, length = 0;
+	for (uint32_t k = first; k < end; k++)
+		length += d->counted[k].length;
 	for (uint32_t i = 0; i < query->term_count; i++) {
-		double df = counts->df[i], count = term_count(d, chunk, &query->terms[i]);
-		double norm = 1.2 * (1 - .6 + .6 * d->counted[chunk].length / (counts->length / counts->n));
+		double df = counts->df[i], count = 0, norm = 1.2 * (1 - .6 + .6 * length / average);
+		for (uint32_t k = first; k < end; k++)
+			count += term_count(d, k, &query->terms[i]);
 		score += query->postings[i].count * log(1 + (counts->n - df + .5) / (df + .5)) * count * 2.2 / (count + norm);
 	}
 	return score;
+}
+
+static double naive_bm25(const struct naive_counts *counts, const struct term_postings *query, const struct document *d, uint32_t chunk)
+{
+	double part = naive_part(counts, query, d, chunk, chunk + 1, counts->length / counts->n);
+	double whole = naive_part(counts, query, d, 0, d->chunk_count, counts->length / counts->documents);
+	return part > 0 ? .65 * part + .35 * whole : 0;
 }
 
 /* The cosine of what is stored: int8 rows and an int8 query. */
@@ -341,6 +354,17 @@ static double naive_cosine(const float *row, const float *query)
 	for (int d = 0; d < DIMS; d++)
 		sum += (r[d] - 128) * q[d];
 	return row_scale == 0 ? (double)NAN : sum * row_scale * query_scale;
+}
+
+static double naive_near(const struct document *d, uint32_t chunk, const float *query)
+{
+	double sum = 0, count = 0;
+	for (uint32_t k = 0; k < d->chunk_count; k++) {
+		double x = naive_cosine(d->vectors[k], query);
+		if (!isnan(x))
+			sum += x, count++;
+	}
+	return .8 * naive_cosine(d->vectors[chunk], query) + .2 * (count > 0 ? sum / count : 0);
 }
 
 static int compare_naive(const void *a, const void *b)
@@ -369,16 +393,17 @@ static struct naive *naive_search(const struct corpus *c, const struct question 
 			struct naive *x = &all[count++];
 			*x = (struct naive){.document = i, .chunk = k, .bm25 = naive_bm25(&counts, query, &c->documents[i], k)};
 			x->cosine = c->documents[i].has_vectors ? naive_cosine(c->documents[i].vectors[k], q->vector) : (double)NAN;
+			x->near = c->documents[i].has_vectors ? naive_near(&c->documents[i], k, q->vector) : (double)NAN;
 			bm25_min = fmin(bm25_min, x->bm25), bm25_max = fmax(bm25_max, x->bm25);
-			cosine_min = fmin(cosine_min, x->cosine), cosine_max = fmax(cosine_max, x->cosine);
+			cosine_min = fmin(cosine_min, x->near), cosine_max = fmax(cosine_max, x->near);
 		}
 	for (uint32_t i = 0; i < count; i++) {
 		struct naive *x = &all[i];
 		x->score = q->mode == SEARCH_KEYWORD	     ? (x->bm25 > 0 ? x->bm25 : -INFINITY)
-			   : q->mode == SEARCH_VECTOR	     ? (isnan(x->cosine) ? -INFINITY : x->cosine)
-			   : x->bm25 <= 0 && isnan(x->cosine) ? -INFINITY
+			   : q->mode == SEARCH_VECTOR	     ? (isnan(x->near) ? -INFINITY : x->near)
+			   : x->bm25 <= 0 && isnan(x->near) ? -INFINITY
 							     : .6 * (x->bm25 > 0 ? normalise(x->bm25, bm25_min, bm25_max) : 0) +
-								       .4 * normalise(x->cosine, cosine_min, cosine_max);
+								       .4 * normalise(x->near, cosine_min, cosine_max);
 	}
 	qsort(all, count, sizeof(*all), compare_naive);
 	for (uint32_t i = 0; i < count; i++)
@@ -726,6 +751,11 @@ static void parsing(void)
 	check_parse("\xe2\x80\x9c" "a\xe2\x80\x9d \xe2\x80", 1, 0, "\xe2\x80\x9c" "a\xe2\x80\x9d \xe2\x80");
 	check_parse("-aa -bb -cc -dd -ee -ff -gg -hh -ii -jj -kk -ll -mm -nn -oo -pp -qq", 0, 16,
 		    "                                                                -qq");
+	check_parse("a quotation mark in \"prose that somebody pasted\" does not -require anything of the documents that are found "
+		    "because that is not what it stands for there",
+		    0, 0,
+		    "a quotation mark in \"prose that somebody pasted\" does not -require anything of the documents that are found "
+		    "because that is not what it stands for there");
 }
 
 /* With the limit of the exact scan at nothing, the two-stage scan must find nearly all that the exact one finds. Random vectors of 64
