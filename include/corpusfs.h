@@ -63,6 +63,8 @@ CORPUS_API const char *corpus_source_path(const struct corpus *c);
 
 /* Called from a watcher thread when a source path changed ("" for everything), so that a client can drop what it cached. */
 CORPUS_API int corpus_on_change(struct corpus *c, void (*changed)(void *context, const char *path), void *context);
+/* True while every folder of the source is watched, so that a change is told within moments; false where that cannot be done. */
+CORPUS_API bool corpus_watching(struct corpus *c);
 
 /* --- the source tree: these return at once ------------------------------------------------------------------------- */
 
@@ -110,6 +112,7 @@ struct corpus_doc;
  * (at once when that is known), -ENOTSUP for a kind without text, -EAGAIN under fail_fast, -EBUSY when the file keeps changing. CORPUS_META
  * succeeds for failed and skipped documents too. */
 CORPUS_API int corpus_get(struct corpus *c, const char *path, enum corpus_view view, struct corpus_wait *wait, struct corpus_doc **ret);
+CORPUS_API struct corpus_doc *corpus_doc_ref(struct corpus_doc *d);
 CORPUS_API void corpus_doc_unref(struct corpus_doc *d); /* accepts NULL */
 /* The source version this document was made from: equal to corpus_look.version. */
 CORPUS_API uint64_t corpus_doc_version(const struct corpus_doc *d);

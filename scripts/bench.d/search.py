@@ -10,7 +10,7 @@ from harness import Row, percentile
 # Left out of the queries on both sides: corpusfs ignores such words, and FTS5 would rank half the corpus for each.
 STOP_WORDS = frozenset("""a an and are as at be been but by can could do does for from had has have how if in into is it its may more must no not of on one
 only or other should so such than that the their then there these they this to use used was we were what when where which will with would you your""".split())
-QUERIES = 300
+QUERIES = 200
 
 
 def queries(bench, count=QUERIES, seed=1):

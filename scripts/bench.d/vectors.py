@@ -121,8 +121,8 @@ def model2vec(bench):
     return other
 
 
-def sample_of_chunks(bench, limit=12 << 20):
-    """The first 12 MB of the chunks: what model2vec encodes in a few seconds."""
+def sample_of_chunks(bench, limit=6 << 20):
+    """The first 6 MB of the chunks: what model2vec encodes in a few seconds."""
     out = bench.path("chunks-sample.bin")
     with open(bench.chunks()[0], "rb") as f, open(out, "wb") as sample:
         while sample.tell() < limit:

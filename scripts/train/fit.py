@@ -15,8 +15,8 @@ import sys
 
 import numpy
 
-SETTINGS = dict(dims=256, steps=1500, batch=512, rate=0.003, weight_rate=0.003, temperature=0.07, smoothing=1e-3, seed=1,
-                limit=0, target="head", warmup=0.05, symmetric=0, heldout=2000)
+SETTINGS = dict(dims=256, steps=1000, batch=512, rate=0.003, weight_rate=0.003, temperature=0.07, smoothing=1e-3, seed=1,
+                limit=0, target="head", warmup=0.05, symmetric=1, heldout=2000)
 
 
 def load_kernel(folder):

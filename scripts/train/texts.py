@@ -1,18 +1,23 @@
 """Cuts passages to learn from out of unpacked Debian packages and folders of documents.
 
   texts.py SOURCES.txt FOLDER OUT.txt [EXTRA_FOLDER]
+  texts.py --folder PACKAGE
 
 FOLDER/<package>/ holds each package of SOURCES.txt, unpacked; EXTRA_FOLDER/<name>/ further documents. OUT.txt gets one passage a line,
-in an order that depends on the texts alone (by hash), so that any prefix of it is a fair sample and adding a source moves nothing.
+in an order that depends on the texts alone (by hash), so that any prefix of it is a fair sample.
+The second form prints the name of a package's folder.
 """
 import gzip
 import hashlib
 import html.parser
+import json
 import os
 import re
+import sqlite3
 import sys
 
 DEFAULT_CAP = 4000
+MAX_FILE = 4 << 20
 LENGTHS = (9, 16, 28, 45, 65, 90, 90)  # words; queries are short, chunks are long, and the table must serve both
 SKIPPED_TAGS = {"script", "style", "head", "nav", "footer", "pre", "code-block", "programlisting", "svg", "math", "select"}
 INLINE_TAGS = set(
@@ -20,6 +25,8 @@ INLINE_TAGS = set(
     "application command emphasis filename guibutton guilabel guimenu guimenuitem link literal option phrase quote ulink xref "
     "gui guiseq key keyseq app file sys input output".split()
 )
+OTHER_LANGUAGES = frozenset("ar bg bn ca cs da de el eo es et eu fa fi fr gl he hi hr hu id it ja ko lt lv nb nl nn pl pt ro ru sk sl sr sv ta "
+                            "th tr uk vi zh".split())
 COMMON = frozenset("the of and to a in is for that with as be by are on or it this from".split())
 SENTENCE_END = re.compile(r"(?<=[.!?;:])\s+(?=[A-Z0-9\"'(])")
 
@@ -138,6 +145,46 @@ def blocks_of_descriptions(text):
                 yield False, " ".join(part.split())
 
 
+def blocks_of_ontology(text):
+    """The terms of an OBO file: name and definition."""
+    for term in text.split("[Term]")[1:]:
+        name = re.search(r"(?m)^name: (.*)$", term)
+        definition = re.search(r'(?m)^def: "((?:[^"\\]|\\.)*)"', term)
+        if name and definition:
+            yield True, name[1]
+            yield False, definition[1]
+
+
+def blocks_of_factbook(text):
+    """Nested objects whose leaves hold a text under its headings."""
+    def walk(value, heading):
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                yield from walk(inner, heading if key == "text" else key)
+        elif isinstance(value, str):
+            yield True, heading
+            yield from ((False, block) for _, block in blocks_of_markup(value))
+
+    return walk(json.loads(text), "")
+
+
+def blocks_of_gene_ontology(path):
+    with sqlite3.connect("file:%s?mode=ro" % path, uri=True) as database:
+        for name, definition in database.execute("SELECT term, definition FROM go_term ORDER BY go_id"):
+            yield True, name
+            yield False, definition or ""
+
+
+def in_another_language(path):
+    return any(re.split("[_.-]", part)[0] in OTHER_LANGUAGES and re.fullmatch(r"[a-z]{2}([_.-]\w+)?", part)
+               for part in path.split("/")[:-1])
+
+
+def folder_name(package):
+    """The folder of a package as sources.txt names it: without version, and with no slash."""
+    return re.sub(r"(?<=.)(@[^/]*|==.*)$", "", package).replace("/", "+")
+
+
 def reader_of(path):
     name = path[:-3] if path.endswith(".gz") else path
     base = os.path.basename(name)
@@ -147,6 +194,14 @@ def reader_of(path):
         return blocks_of_dictd
     if base.endswith("Translation-en"):
         return blocks_of_descriptions
+    if base.endswith(".obo"):
+        return blocks_of_ontology
+    if base == "GO.sqlite":
+        return blocks_of_gene_ontology
+    if base.endswith(".json"):
+        return blocks_of_factbook if "factbook" in path and base != "package.json" else None
+    if in_another_language(path):
+        return None
     if re.search(r"(?i)copyright|changelog|changes|news|license|copying|genindex|search\.html|index-all", base):
         return None
     if re.search(r"/man/man\d/", name):
@@ -162,7 +217,7 @@ def reader_of(path):
 def read_text(path):
     opened = gzip.open(path, "rb") if path.endswith((".gz", ".dz")) else open(path, "rb")
     with opened as f:
-        return f.read(4 << 20 if not path.endswith(".dz") and "wordnet" not in path else -1).decode("utf-8", "replace").replace("\r", "")
+        return f.read().decode("utf-8", "replace").replace("\r", "")
 
 
 def is_prose(text):
@@ -207,35 +262,48 @@ def passages_of(blocks):
                 wanted = LENGTHS[hashlib.sha256(piece.encode()).digest()[0] % len(LENGTHS)]
 
 
-def passages_of_folder(folder):
-    for parent, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            path = os.path.join(parent, name)
-            reader = reader_of(path) if os.path.isfile(path) and not os.path.islink(path) else None
-            if reader:
-                yield from passages_of(reader(read_text(path)))
-
-
 def key_of(text):
     return hashlib.sha256(text.encode()).digest()
 
 
+def files_of(folder):
+    """Files that may hold text, in an order that is fair to a reader who stops early."""
+    paths = []
+    for parent, _, names in os.walk(folder):
+        paths += [os.path.join(parent, name) for name in names]
+    paths = [p for p in paths if reader_of(p) and not os.path.islink(p)]
+    return sorted(paths, key=lambda p: key_of(os.path.relpath(p, folder)))
+
+
+def passages_of_file(path):
+    reader = reader_of(path)
+    if reader is blocks_of_gene_ontology:
+        return passages_of(reader(path))
+    if os.path.getsize(path) > MAX_FILE and reader in (blocks_of_markup, blocks_of_plain):
+        return []
+    return passages_of(reader(read_text(path)))
+
+
 def collect(folder, cap):
-    """At most `cap` distinct passages of a folder, those whose hashes are smallest."""
+    """At most `cap` distinct passages of a folder: of twice as many, those whose hashes are smallest."""
     found = {}
-    for heading, text in passages_of_folder(folder):
-        text = " ".join(text.split()[:110])
-        key = key_of(text)
-        with_heading = heading and is_prose(heading) and key[0] & 1
-        if text.count(" ") >= 3:
-            found[key] = heading + ": " + text if with_heading else text
-        if heading.count(" ") >= 2 and is_prose(heading) and key_of(heading)[0] < 64:
-            found[key_of(heading)] = heading
+    for path in files_of(folder):
+        for heading, text in passages_of_file(path):
+            text = " ".join(text.split()[:110])
+            key = key_of(text)
+            if text.count(" ") >= 3:
+                found[key] = heading + ": " + text if heading and is_prose(heading) and key[0] & 1 else text
+            if heading.count(" ") >= 2 and is_prose(heading) and key_of(heading)[0] < 64:
+                found[key_of(heading)] = heading
+        if len(found) >= 2 * cap:
+            break
     return {key: " ".join(found[key].split()) for key in sorted(found)[:cap]}
 
 
 def main():
+    if sys.argv[1] == "--folder":
+        print(folder_name(sys.argv[2]))
+        return
     sources, folder, out = sys.argv[1:4]
     everything = {}
     wanted = []
@@ -243,7 +311,7 @@ def main():
         for line in f:
             fields = line.split("#")[0].split()
             if fields:
-                wanted.append((os.path.join(folder, fields[0]), int(fields[1]) if len(fields) > 1 else DEFAULT_CAP))
+                wanted.append((os.path.join(folder, folder_name(fields[1])), int(fields[2])))
     if len(sys.argv) > 4:
         wanted += [(os.path.join(sys.argv[4], name), DEFAULT_CAP) for name in sorted(os.listdir(sys.argv[4]))]
     for path, cap in wanted:

@@ -9,36 +9,39 @@
 /* How good a place inside a paragraph is, weakest first. */
 enum place { PLACE_NONE, PLACE_WORD, PLACE_CLAUSE, PLACE_LINE, PLACE_SENTENCE, PLACE_COUNT };
 
-/* Offsets at which the text has as many words as the recipe says, or its size. */
-struct window {
-	size_t min, target, max;
-};
-
-static struct window find_window(struct span text, const struct chunk_recipe *recipe)
+/* Goes as far, and at most to `end`, as there are at most `words` words behind *from: by blocks, then by bytes. */
+static void advance(struct cursor *c, struct span text, size_t end, const struct cursor *from, uint32_t words)
 {
-	const struct measure zero = {0};
-	struct measure m = {0};
-	struct window w = {text.size, text.size, text.size};
-	size_t bytes_max = (size_t)recipe->max_words * CUT_BYTES_PER_WORD;
-	size_t end = text.size < bytes_max ? text.size : bytes_max;
-	unsigned in_run = 0;
-	w.max = end;
-	for (size_t i = 0; i < end; i++) {
-		measure_byte(&m, (unsigned char)text.data[i], &in_run);
-		uint32_t words = measure_words(zero, m);
-		if (words > recipe->max_words) {
-			w.max = i;
+	enum { BLOCK = 64 };
+	struct cursor next = *c;
+	while (c->at < end) {
+		measure_to(&next, text, end - c->at < BLOCK ? end : c->at + BLOCK);
+		if (measure_words(from->total, next.total) > words)
 			break;
-		}
-		if (words >= recipe->min_words && w.min == text.size)
-			w.min = i;
-		if (words >= recipe->target_words && w.target == text.size)
-			w.target = i;
+		*c = next;
 	}
-	if (w.target > w.max)
-		w.target = w.max;
-	if (w.min > w.target)
-		w.min = w.target / 2;
+	next = *c;
+	while (c->at < end) {
+		measure_byte(&next, (unsigned char)text.data[next.at]);
+		if (measure_words(from->total, next.total) > words)
+			return;
+		*c = next;
+	}
+}
+
+static struct cut_window find_window(struct span text, const struct cursor *begin, size_t end, const struct cut_window *known,
+				     const struct chunk_recipe *recipe)
+{
+	struct cut_window w = *known;
+	size_t bytes_max = (size_t)recipe->max_words * CUT_BYTES_PER_WORD;
+	if (end - begin->at > bytes_max)
+		end = begin->at + bytes_max;
+	advance(&w.min, text, end, begin, recipe->min_words);
+	advance(&w.target, text, end, begin, recipe->target_words);
+	advance(&w.max, text, end, begin, recipe->max_words);
+	/* Blanks fill the bytes before there are words enough. */
+	if (w.min.at >= w.target.at)
+		w.min = *begin;
 	return w;
 }
 
@@ -79,12 +82,12 @@ static bool is_abbreviation(struct span s, size_t at)
 	return false;
 }
 
-/* Ideographic and full-width marks, after which no blank is needed. */
+/* Ideographic and full-width marks, after which no blank is needed; they all are U+3xxx or U+FFxx. */
 static enum place wide_mark(struct span s, size_t end)
 {
-	static const char *const sentence[] = {"\xe3\x80\x82", "\xef\xbc\x81", "\xef\xbc\x9f", "\xef\xbd\xa1"};
-	static const char *const clause[] = {"\xe3\x80\x81", "\xef\xbc\x8c", "\xef\xbc\x9b", "\xef\xbc\x9a"};
-	if (end < 3 || (unsigned char)s.data[end - 3] < 0xe3)
+	static const char sentence[][4] = {"\xe3\x80\x82", "\xef\xbc\x81", "\xef\xbc\x9f", "\xef\xbd\xa1"};
+	static const char clause[][4] = {"\xe3\x80\x81", "\xef\xbc\x8c", "\xef\xbc\x9b", "\xef\xbc\x9a"};
+	if (end < 3 || (s.data[end - 3] != '\xe3' && s.data[end - 3] != '\xef'))
 		return PLACE_NONE;
 	for (size_t i = 0; i < 4; i++) {
 		if (memcmp(s.data + end - 3, sentence[i], 3) == 0)
@@ -95,32 +98,34 @@ static enum place wide_mark(struct span s, size_t end)
 	return PLACE_NONE;
 }
 
-/* The place after the blanks that follow the text s[0..end). */
+/* The place at `next`, where text goes on after the blanks that follow s[0..end). */
 static enum place after_blank(struct span s, size_t end, size_t next, bool line_end)
 {
 	size_t last = end;
 	while (last > 0 && end - last < 4 && is_closer(s.data[last - 1]))
 		last--;
-	if (last == 0)
-		return line_end ? PLACE_LINE : PLACE_WORD;
-	char c = s.data[last - 1];
-	bool goes_on = next < s.size && is_lower(s.data[next]);
+	char c = last > 0 ? s.data[last - 1] : '\0';
+	bool goes_on = is_lower(s.data[next]);
 	if ((c == '!' || c == '?') && !goes_on)
 		return PLACE_SENTENCE;
 	if (c == '.' && !goes_on && !is_abbreviation(s, last - 1))
 		return PLACE_SENTENCE;
-	if (wide_mark(s, end) == PLACE_SENTENCE)
-		return PLACE_SENTENCE;
+	enum place wide = wide_mark(s, end);
+	if (wide == PLACE_SENTENCE)
+		return wide;
 	if (line_end)
 		return PLACE_LINE;
-	return c == ',' || c == ';' || c == ':' || wide_mark(s, end) == PLACE_CLAUSE ? PLACE_CLAUSE : PLACE_WORD;
+	return c == ',' || c == ';' || c == ':' || wide == PLACE_CLAUSE ? PLACE_CLAUSE : PLACE_WORD;
 }
 
-/* True when a grapheme ends before s[at]; enough where what stands before is a blank or a punctuation mark. */
+/* True when a grapheme ends before s[at]; enough where what stands before is no regional indicator and joins to nothing: a blank, a
+ * punctuation mark, an ASCII character. Clean text has no carriage returns. */
 static bool is_grapheme_start(struct span s, size_t at)
 {
 	uint32_t before, after;
 	size_t first = at;
+	if ((unsigned char)s.data[at - 1] < 0x80 && (unsigned char)s.data[at] < 0x80)
+		return true;
 	do
 		first--;
 	while (first > 0 && at - first < 4 && ((unsigned char)s.data[first] & 0xc0) == 0x80);
@@ -129,35 +134,45 @@ static bool is_grapheme_start(struct span s, size_t at)
 	return utf8proc_grapheme_break((utf8proc_int32_t)before, (utf8proc_int32_t)after);
 }
 
-static size_t distance(size_t a, size_t b)
+static enum place kind_of_place(struct span s, size_t at)
 {
-	return a > b ? a - b : b - a;
+	unsigned char before = (unsigned char)s.data[at - 1];
+	/* First what settles it for most bytes. */
+	if (before > ' ' && (before < 0x80 || wide_mark(s, at) == PLACE_NONE))
+		return PLACE_NONE;
+	if (is_blank(s.data[at]) || ((unsigned char)s.data[at] & 0xc0) == 0x80)
+		return PLACE_NONE;
+	if (!is_blank((char)before))
+		return wide_mark(s, at);
+	size_t end = at;
+	bool line_end = false;
+	while (end > 0 && is_blank(s.data[end - 1]))
+		line_end |= s.data[--end] == '\n';
+	return after_blank(s, end, at, line_end);
 }
 
-/* Looks at every place in the window once and keeps the one nearest to the target of each kind. */
-static size_t choose_place(struct span s, struct window w)
+/* Looks at the places behind `min` and not behind `max` from the target outwards, so that the first of a kind is the nearest, and the
+ * first sentence end settles it. Returns 0 when there is none. */
+static size_t choose_place(struct span s, size_t min, size_t target, size_t max)
 {
 	size_t best[PLACE_COUNT] = {0};
-	size_t text_end = 0; /* behind the last byte that is no blank */
-	bool line_end = false;
-	for (size_t at = w.min > 64 ? w.min - 64 : 0; at <= w.max && at < s.size; at++) {
-		enum place place = PLACE_NONE;
-		bool blank = is_blank(s.data[at]);
-		if (!blank && at > 0 && is_blank(s.data[at - 1]))
-			place = after_blank(s, text_end ? text_end : at, at, line_end);
-		else if (!blank && ((unsigned char)s.data[at] & 0xc0) != 0x80)
-			place = wide_mark(s, at);
-		line_end = blank && (line_end || s.data[at] == '\n');
-		if (!blank)
-			text_end = at + 1;
-		if (place == PLACE_NONE || at <= w.min || at == 0)
-			continue;
-		if ((best[place] == 0 || distance(at, w.target) < distance(best[place], w.target)) && is_grapheme_start(s, at))
-			best[place] = at;
+	size_t reach = target - min > max - target ? target - min : max - target;
+	for (size_t distance = 0; distance <= reach; distance++) {
+		for (int side = 0; side < 2; side++) {
+			size_t at = side ? target + distance : target - distance;
+			if (side ? at > max || at >= s.size : distance > target || at <= min)
+				continue;
+			enum place kind = kind_of_place(s, at);
+			if (kind == PLACE_NONE || best[kind] > 0 || !is_grapheme_start(s, at))
+				continue;
+			if (kind == PLACE_SENTENCE)
+				return at;
+			best[kind] = at;
+		}
 	}
-	for (int place = PLACE_SENTENCE; place > PLACE_NONE; place--)
-		if (best[place] > 0)
-			return best[place];
+	for (int kind = PLACE_LINE; kind > PLACE_NONE; kind--)
+		if (best[kind] > 0)
+			return best[kind];
 	return 0;
 }
 
@@ -165,6 +180,9 @@ static size_t choose_place(struct span s, struct window w)
 static size_t choose_grapheme(struct span s, size_t max, struct grapheme_walk *walk)
 {
 	size_t found = 0;
+	/* Between two ASCII characters there is no need to know what came before. */
+	if (walk->at == 0 && max > 0 && max < s.size && (unsigned char)s.data[max - 1] < 0x80 && (unsigned char)s.data[max] < 0x80)
+		return max;
 	for (;;) {
 		uint32_t c;
 		size_t size = utf8_decode(s, walk->at, &c);
@@ -189,13 +207,25 @@ static size_t choose_grapheme(struct span s, size_t max, struct grapheme_walk *w
 	}
 }
 
-size_t cut_choose(struct span text, const struct chunk_recipe *recipe, struct grapheme_walk *walk)
+bool cut_choose(struct span text, const struct cursor *begin, size_t end, const struct cut_window *known, const struct chunk_recipe *recipe,
+		struct grapheme_walk *walk, struct cursor *ret_cut)
 {
-	if (walk->at > 0)
-		return choose_grapheme(text, 0, walk);
-	struct window w = find_window(text, recipe);
-	size_t place = choose_place(text, w);
-	return place > 0 ? place : choose_grapheme(text, w.max, walk);
+	const struct span chunk = {text.data + begin->at, end - begin->at};
+	struct cursor cut = *begin;
+	size_t at = 0;
+	if (walk->at > 0) {
+		at = choose_grapheme(chunk, 0, walk);
+	} else {
+		struct cut_window w = find_window(text, begin, end, known, recipe);
+		at = choose_place((struct span){text.data, end}, w.min.at, w.target.at, w.max.at);
+		cut = at == 0 ? *begin : at >= w.target.at ? w.target : w.min;
+		at = at > 0 ? at - begin->at : choose_grapheme(chunk, w.max.at - begin->at, walk);
+	}
+	if (at == 0)
+		return false;
+	measure_to(&cut, text, begin->at + at);
+	*ret_cut = cut;
+	return true;
 }
 
 size_t cut_at_grapheme(struct span text, size_t limit)

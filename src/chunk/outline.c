@@ -117,7 +117,7 @@ static struct mark heading_mark(struct outline *o, unsigned level, struct span t
 /* A block begins: weaker where the line before introduces it. */
 static enum boundary block_boundary(const struct outline *o)
 {
-	return o->after_colon ? BOUNDARY_ITEM : BOUNDARY_BLOCK;
+	return o->after_colon ? BOUNDARY_LINE : BOUNDARY_BLOCK;
 }
 
 static struct mark list_item(struct outline *o, size_t indent)
@@ -491,7 +491,7 @@ struct mark outline_line(struct outline *o, struct span line, size_t after)
 {
 	if (o->skip > 0) {
 		o->skip--;
-		return make_mark(BOUNDARY_GLUE);
+		return (struct mark){.before = BOUNDARY_GLUE, .filler = true};
 	}
 	if (is_blank_line(line)) {
 		o->after_blank = true;

@@ -20,7 +20,7 @@ enum boundary {
 
 struct mark {
 	enum boundary before;
-	bool filler;	      /* blank, or a page marker: no text */
+	bool filler;	      /* blank, a page marker, a heading's underline: no text */
 	uint32_t page;	      /* the number if it is a page marker, else 0 */
 	unsigned level;	      /* of the heading whose text is in this line, else 0 */
 	struct span heading;  /* its text, with inline markup */

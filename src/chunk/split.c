@@ -16,18 +16,17 @@
 
 enum {
 	/* Longer lines are taken in pieces, so that no step looks at more than a chunk's length. */
-	PIECE_MAX = 4096,
+	PIECE_MAX = 512,
 	/* A page with fewer words (a number, a word on a divider) is joined to the page that follows. */
 	PAGE_WORDS_MIN = 8,
 };
 
 /* A place between two bytes of the text. */
 struct place {
-	uint32_t offset;
+	struct cursor cursor;
 	uint32_t line; /* 1-based line of the byte that follows */
 	uint32_t page;
 	unsigned level; /* of the heading in force behind it, 0 for none */
-	struct measure total;
 	bool line_start;
 };
 
@@ -42,6 +41,7 @@ struct splitter {
 	enum boundary begin_boundary;
 	struct place here;		      /* behind what has been taken */
 	struct place latest[BOUNDARY_COUNT];  /* offset 0 for none */
+	struct cut_window window;	      /* where the chunk being filled was still short enough */
 	struct grapheme_walk walk;
 	struct place before_begin;	      /* where the chunk before began */
 	bool in_run;			      /* only headings, markers and blank lines since run_first */
@@ -51,7 +51,7 @@ struct splitter {
 
 static uint32_t words_since(const struct place *from, const struct place *to)
 {
-	return measure_words(from->total, to->total);
+	return measure_words(from->cursor.total, to->cursor.total);
 }
 
 /* --- ending a chunk ------------------------------------------------------------------------------------------------ */
@@ -63,7 +63,7 @@ static bool joins_previous(const struct splitter *s, const struct place *end)
 		return false;
 	if (words_since(&s->begin, end) >= s->recipe->min_words || words_since(&s->before_begin, end) > s->recipe->max_words)
 		return false;
-	if ((size_t)end->offset - s->before_begin.offset > (size_t)s->recipe->max_words * CUT_BYTES_PER_WORD)
+	if ((size_t)end->cursor.at - s->before_begin.cursor.at > (size_t)s->recipe->max_words * CUT_BYTES_PER_WORD)
 		return false;
 	return s->begin_boundary != BOUNDARY_SECTION || s->begin.level >= s->before_begin.level;
 }
@@ -73,7 +73,7 @@ static int add_chunk(struct splitter *s, const struct place *end)
 	struct chunk_list *list = s->list;
 	uint32_t line_last = end->line_start ? end->line - 1 : end->line;
 	if (joins_previous(s, end)) {
-		list->chunks[list->count - 1].end = end->offset;
+		list->chunks[list->count - 1].end = end->cursor.at;
 		list->chunks[list->count - 1].line_last = line_last;
 		return 0;
 	}
@@ -87,7 +87,7 @@ static int add_chunk(struct splitter *s, const struct place *end)
 		list->chunks = chunks;
 		s->capacity = capacity;
 	}
-	list->chunks[list->count++] = (struct chunk){.first = s->begin.offset, .end = end->offset, .line_first = s->begin.line, .line_last = line_last, .page = s->begin.page};
+	list->chunks[list->count++] = (struct chunk){.first = s->begin.cursor.at, .end = end->cursor.at, .line_first = s->begin.line, .line_last = line_last, .page = s->begin.page};
 	s->before_begin = s->begin;
 	return 0;
 }
@@ -100,10 +100,11 @@ static int end_chunk(struct splitter *s, struct place end, enum boundary boundar
 	s->begin = end;
 	s->begin_boundary = boundary;
 	s->walk = (struct grapheme_walk){0};
-	s->opening = end.offset == s->here.offset;
+	s->window = (struct cut_window){end.cursor, end.cursor, end.cursor};
+	s->opening = end.cursor.at == s->here.cursor.at;
 	for (int i = 0; i < BOUNDARY_COUNT; i++)
-		if (s->latest[i].offset <= end.offset)
-			s->latest[i].offset = 0;
+		if (s->latest[i].cursor.at <= end.cursor.at)
+			s->latest[i].cursor.at = 0;
 	return 0;
 }
 
@@ -112,14 +113,14 @@ static int end_chunk(struct splitter *s, struct place end, enum boundary boundar
 static bool is_full(const struct splitter *s)
 {
 	return words_since(&s->begin, &s->here) > s->recipe->max_words ||
-	       s->here.offset - s->begin.offset > (size_t)s->recipe->max_words * CUT_BYTES_PER_WORD;
+	       s->here.cursor.at - s->begin.cursor.at > (size_t)s->recipe->max_words * CUT_BYTES_PER_WORD;
 }
 
 /* The strongest place that leaves the chunk long enough; a section may begin earlier than other things. */
 static enum boundary strongest_place(const struct splitter *s)
 {
 	for (int i = BOUNDARY_PAGE; i >= BOUNDARY_LINE; i--) {
-		if (s->latest[i].offset == 0)
+		if (s->latest[i].cursor.at == 0)
 			continue;
 		uint32_t words = words_since(&s->begin, &s->latest[i]), needed = s->recipe->min_words;
 		if (i >= BOUNDARY_SECTION)
@@ -130,20 +131,19 @@ static enum boundary strongest_place(const struct splitter *s)
 	return BOUNDARY_GLUE;
 }
 
-/* The place at an offset between begin and here. */
-static struct place place_at(const struct splitter *s, uint32_t offset)
+/* The place at a cut between begin and here. */
+static struct place place_at(const struct splitter *s, struct cursor cut)
 {
 	struct place p = s->begin;
-	struct span passed = {s->text.data + s->begin.offset, offset - s->begin.offset};
-	measure_add(&p.total, passed);
-	for (const char *c = passed.data, *end = passed.data + passed.size; (c = memchr(c, '\n', (size_t)(end - c))) != NULL; c++)
+	const char *end = s->text.data + cut.at;
+	for (const char *c = s->text.data + s->begin.cursor.at; (c = memchr(c, '\n', (size_t)(end - c))) != NULL; c++)
 		p.line++;
 	const struct place *page = &s->latest[BOUNDARY_PAGE];
-	if (page->offset != 0 && page->offset <= offset)
+	if (page->cursor.at != 0 && page->cursor.at <= cut.at)
 		p.page = page->page;
 	p.level = s->here.level;
-	p.offset = offset;
-	p.line_start = s->text.data[offset - 1] == '\n';
+	p.cursor = cut;
+	p.line_start = end[-1] == '\n';
 	return p;
 }
 
@@ -153,16 +153,30 @@ static int end_full_chunks(struct splitter *s)
 		enum boundary strongest = strongest_place(s);
 		struct place end = s->latest[strongest];
 		if (strongest == BOUNDARY_GLUE) {
-			size_t cut = cut_choose((struct span){s->text.data + s->begin.offset, s->here.offset - s->begin.offset}, s->recipe, &s->walk);
-			if (cut == 0)
+			struct cursor cut;
+			if (!cut_choose(s->text, &s->begin.cursor, s->here.cursor.at, &s->window, s->recipe, &s->walk, &cut))
 				return 0;
-			end = place_at(s, s->begin.offset + (uint32_t)cut);
+			end = place_at(s, cut);
 		}
 		int r = end_chunk(s, end, strongest);
 		if (r)
 			return r;
 	}
 	return 0;
+}
+
+/* Keeps the places up to which the chunk is short enough, so that cutting it need not measure it again. */
+static void note_window(struct splitter *s)
+{
+	uint32_t words = words_since(&s->begin, &s->here);
+	if (s->here.cursor.at - s->begin.cursor.at > (size_t)s->recipe->max_words * CUT_BYTES_PER_WORD)
+		return;
+	if (words <= s->recipe->min_words)
+		s->window.min = s->here.cursor;
+	if (words <= s->recipe->target_words)
+		s->window.target = s->here.cursor;
+	if (words <= s->recipe->max_words)
+		s->window.max = s->here.cursor;
 }
 
 /* --- taking lines -------------------------------------------------------------------------------------------------- */
@@ -192,32 +206,55 @@ static void note_heading_run(struct splitter *s, const struct mark *mark)
 		s->in_run = false;
 	} else if (!s->in_run) {
 		s->in_run = true;
-		s->run_first = s->here.offset;
+		s->run_first = s->here.cursor.at;
 	}
+}
+
+/* True if the chunk had better end where its last block begins, now that the size of that block is known: when that is nearer to the
+ * target than here, or when both parts are long enough to stand alone. Neighbours that are long are seldom about the same thing. */
+static bool ends_before_last_block(const struct splitter *s)
+{
+	const struct place *last = &s->latest[BOUNDARY_BLOCK];
+	if (last->cursor.at == 0)
+		return false;
+	uint32_t words = words_since(&s->begin, last), all = words_since(&s->begin, &s->here), target = s->recipe->target_words;
+	if (words < s->recipe->min_words || words >= target)
+		return false;
+	return (all > target && all - target > target - words) || (words >= target / 2 && all - words >= target / 2);
+}
+
+/* Ends the chunk in front of a line if it is long enough for that. */
+static int end_before_line(struct splitter *s, const struct mark *mark)
+{
+	if (mark->before == BOUNDARY_GLUE || s->here.cursor.at == s->begin.cursor.at)
+		return 0;
+	if (mark->before == BOUNDARY_BLOCK && ends_before_last_block(s)) {
+		int r = end_chunk(s, s->latest[BOUNDARY_BLOCK], BOUNDARY_BLOCK);
+		if (r)
+			return r;
+	}
+	return ends_before(s, mark->before, mark->level) ? end_chunk(s, s->here, mark->before) : 0;
 }
 
 static int begin_line(struct splitter *s, const struct mark *mark)
 {
-	int r = 0;
-	if (mark->before > BOUNDARY_GLUE && s->here.offset > s->begin.offset && ends_before(s, mark->before, mark->level)) {
-		r = end_chunk(s, s->here, mark->before);
-		if (r)
-			return r;
-	}
+	int r = end_before_line(s, mark);
+	if (r)
+		return r;
 	if (mark->page)
 		s->here.page = mark->page;
 	note_heading_run(s, mark);
 	if (mark->level) {
 		s->here.level = mark->level;
-		r = headings_add(&s->headings, mark->level, mark->heading, (struct heading_place){s->here.offset, s->run_first});
+		r = headings_add(&s->headings, mark->level, mark->heading, (struct heading_place){s->here.cursor.at, s->run_first});
 	} else if (!mark->filler) {
 		s->opening = false;
 	}
-	if (s->here.offset == s->begin.offset || s->opening) {
+	if (s->here.cursor.at == s->begin.cursor.at || s->opening) {
 		s->begin.level = s->here.level;
 		s->begin.page = s->here.page;
 	}
-	if (s->here.offset > s->begin.offset)
+	if (s->here.cursor.at > s->begin.cursor.at)
 		s->latest[mark->before] = s->here;
 	return r;
 }
@@ -225,15 +262,14 @@ static int begin_line(struct splitter *s, const struct mark *mark)
 /* Takes the bytes up to `end`, which is at most the end of the line, piece by piece. */
 static int take_bytes(struct splitter *s, size_t end)
 {
-	while (s->here.offset < end) {
-		size_t left = end - s->here.offset, size = left < PIECE_MAX ? left : PIECE_MAX;
-		for (int i = 0; i < 3 && size < left && ((unsigned char)s->text.data[s->here.offset + size] & 0xc0) == 0x80; i++)
-			size--;
-		struct span piece = {s->text.data + s->here.offset, size};
-		measure_add(&s->here.total, piece);
-		s->here.offset += (uint32_t)size;
-		s->here.line_start = piece.data[size - 1] == '\n';
+	while (s->here.cursor.at < end) {
+		size_t next = end - s->here.cursor.at < PIECE_MAX ? end : s->here.cursor.at + PIECE_MAX;
+		for (int i = 0; i < 3 && next < end && ((unsigned char)s->text.data[next] & 0xc0) == 0x80; i++)
+			next--;
+		measure_to(&s->here.cursor, s->text, next);
+		s->here.line_start = s->text.data[next - 1] == '\n';
 		s->here.line += s->here.line_start;
+		note_window(s);
 		int r = end_full_chunks(s);
 		if (r)
 			return r;
@@ -243,11 +279,11 @@ static int take_bytes(struct splitter *s, size_t end)
 
 static int take_lines(struct splitter *s)
 {
-	while (s->here.offset < s->text.size) {
-		const char *line = s->text.data + s->here.offset;
-		size_t left = s->text.size - s->here.offset;
+	while (s->here.cursor.at < s->text.size) {
+		const char *line = s->text.data + s->here.cursor.at;
+		size_t left = s->text.size - s->here.cursor.at;
 		const char *end = memchr(line, '\n', left);
-		size_t size = end ? (size_t)(end - line) : left, after = s->here.offset + size + (end ? 1 : 0);
+		size_t size = end ? (size_t)(end - line) : left, after = s->here.cursor.at + size + (end ? 1 : 0);
 		struct mark mark = outline_line(&s->outline, (struct span){line, size}, after);
 		int r = begin_line(s, &mark);
 		if (r == 0)
@@ -255,7 +291,7 @@ static int take_lines(struct splitter *s)
 		if (r)
 			return r;
 	}
-	return s->here.offset > s->begin.offset ? add_chunk(s, &s->here) : 0;
+	return s->here.cursor.at > s->begin.cursor.at ? add_chunk(s, &s->here) : 0;
 }
 
 /* The innermost heading of each chunk: the last one above it, or in the run of headings that it begins with. */

@@ -119,12 +119,18 @@ static uint32_t count_of(const struct hyphens *h, uint64_t key)
 	return find_slot(h->table, h->capacity, key)->count;
 }
 
-/* A mix of the hashes of the parts, so that nothing has to be concatenated to look it up. */
+/* The same for "Long" and "long"; a word of more bytes than any real one is taken as it stands. */
 static uint64_t word_key(struct span word)
 {
-	return checksum64(word.data, word.size) | 1;
+	char lower[64];
+	if (word.size > sizeof(lower))
+		return checksum64(word.data, word.size) | 1;
+	for (size_t i = 0; i < word.size; i++)
+		lower[i] = (char)(word.data[i] >= 'A' && word.data[i] <= 'Z' ? word.data[i] | 0x20 : word.data[i]);
+	return checksum64(lower, word.size) | 1;
 }
 
+/* A mix of the hashes of the parts, so that nothing has to be concatenated to look it up. */
 static uint64_t compound_key(struct span head, struct span tail)
 {
 	return (word_key(head) * 0x9e3779b97f4a7c15u ^ word_key(tail)) | 1;

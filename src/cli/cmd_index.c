@@ -62,7 +62,7 @@ static enum exit_code watch_mount(const char *mountpoint)
 		r = out_read_file(path, &text);
 		if (r == 0)
 			r = report_read_progress(buf_span(&text), &now);
-		if (r < 0 || now.complete || !now.indexes)
+		if (r < 0 || now.complete || !now.indexes) /* with no indexer nothing is ever left to do */
 			break;
 		stop = progress_update(&progress, &now.progress);
 		(void)usleep(250000);
@@ -70,14 +70,14 @@ static enum exit_code watch_mount(const char *mountpoint)
 	(void)progress_end(&progress);
 	buf_release(&text);
 	if (r < 0)
-		out_error("%s: %s", path, strerror(-r));
+		where_explain(path, -r);
 	else if (stop)
 		out_error("interrupted; the mount at %s goes on", mountpoint);
-	else if (!now.complete)
+	else if (!now.indexes)
 		out_error("%s: the mount there owns the store and was told not to index; unmount it first", mountpoint);
 	else
 		(void)printf("the mount at %s has indexed everything: %llu files\n", mountpoint, (unsigned long long)now.files);
-	return r == 0 && now.complete ? EXIT_FINE : EXIT_ERROR;
+	return r == 0 && !stop && now.indexes ? EXIT_FINE : EXIT_ERROR;
 }
 
 enum exit_code cmd_index(const struct config *config)

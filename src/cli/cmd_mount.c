@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,13 +28,40 @@ struct mounting {
 
 /* --- before anything is started ------------------------------------------------------------------------------------ */
 
-/* What a killed process left behind would make every later look at the folder fail. */
-static int remove_dead_mount(const char *mountpoint)
+/* The process will stand in the root folder, so a relative name would mean another file there. */
+static int make_absolute(const char *name, char out[PATH_MAX])
+{
+	char here[PATH_MAX] = "";
+	if (!name) {
+		out[0] = '\0';
+		return 0;
+	}
+	if (name[0] != '/' && !getcwd(here, sizeof(here))) {
+		out_error("%s: %s", name, strerror(errno));
+		return -errno;
+	}
+	if (snprintf(out, PATH_MAX, "%s%s%s", here, *here ? "/" : "", name) < PATH_MAX)
+		return 0;
+	out_error("%s: the name is too long", name);
+	return -ENAMETOOLONG;
+}
+
+/* A mount of ours on this very folder: -EBUSY while it answers. What a killed process left behind is taken away, because it would make every
+ * look at the folder fail. Attributes of a dead mount may still be cached, so only opening it tells. */
+static int check_earlier_mount(const char *mountpoint)
 {
 	struct mount_entry entry;
 	if (where_mount_of(mountpoint, &entry) < 0 || !where_is_ours(&entry) || strcmp(entry.mountpoint, mountpoint) != 0)
-		return -ENOTCONN;
-	return unmount_path(mountpoint);
+		return 0;
+	int fd = open(mountpoint, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0) {
+		(void)close(fd);
+		return -EBUSY;
+	}
+	if (errno != ENOTCONN && errno != ECONNABORTED)
+		return -errno;
+	int r = unmount_path(mountpoint);
+	return r == -EBUSY ? 0 : r; /* in use, but out of the way */
 }
 
 static int check_source(struct mounting *m, const char *name)
@@ -55,9 +81,16 @@ static int check_source(struct mounting *m, const char *name)
 static int check_mountpoint(struct mounting *m, const char *name)
 {
 	struct stat st;
+	/* Somebody with more rights mounted already and gave us the open device. */
+	if (strncmp(name, "/dev/fd/", 8) == 0)
+		return make_absolute(name, m->mountpoint);
 	int r = where_absolute(name, m->mountpoint);
-	if (r == 0 && stat(m->mountpoint, &st) < 0)
-		r = errno == ENOTCONN ? remove_dead_mount(m->mountpoint) : -errno;
+	if (r == 0)
+		r = check_earlier_mount(m->mountpoint);
+	if (r == -EBUSY) {
+		out_error("%s: is a mount of corpusfs already; `corpusfs unmount` ends it", name);
+		return r;
+	}
 	if (r == 0 && stat(m->mountpoint, &st) < 0)
 		r = -errno;
 	if (r < 0) {
@@ -67,11 +100,6 @@ static int check_mountpoint(struct mounting *m, const char *name)
 	if (!S_ISDIR(st.st_mode)) {
 		out_error("%s: is not a folder; name an empty folder as mountpoint", name);
 		return -ENOTDIR;
-	}
-	struct mount_entry entry;
-	if (where_mount_of(m->mountpoint, &entry) == 0 && where_is_ours(&entry) && strcmp(entry.mountpoint, m->mountpoint) == 0) {
-		out_error("%s: is a mount of corpusfs already; `corpusfs unmount` ends it", name);
-		return -EBUSY;
 	}
 	return 0;
 }
@@ -87,24 +115,6 @@ static int check_apart(const struct mounting *m)
 	out_error("%s: %s its source folder %s; choose a mountpoint outside it", m->mountpoint,
 		  source == mountpoint ? "is" : source < mountpoint ? "lies inside" : "contains", m->source);
 	return -EINVAL;
-}
-
-/* The process will stand in the root folder, so a relative name would mean another file there. */
-static int make_absolute(const char *name, char out[PATH_MAX])
-{
-	char here[PATH_MAX] = "";
-	if (!name) {
-		out[0] = '\0';
-		return 0;
-	}
-	if (name[0] != '/' && !getcwd(here, sizeof(here))) {
-		out_error("%s: %s", name, strerror(errno));
-		return -errno;
-	}
-	if (snprintf(out, PATH_MAX, "%s%s%s", here, *here ? "/" : "", name) < PATH_MAX)
-		return 0;
-	out_error("%s: the name is too long", name);
-	return -ENAMETOOLONG;
 }
 
 /* --- the serving process ------------------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "cli/ask.h"
 #include "cli/excerpt.h"
 #include "cli/open.h"
 #include "cli/output.h"
@@ -13,7 +14,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -113,37 +113,20 @@ static void warn_degraded(void)
 
 /* --- through a mount ----------------------------------------------------------------------------------------------- */
 
-/* As a component under search/: a slash and a percent sign never stand for themselves, and some first bytes mean something else there. */
-static void add_component(struct buf *path, const char *text)
-{
-	bool special = text[0] == '.' || strcmp(text, "README.txt") == 0;
-	for (size_t i = 0; text[i]; i++) {
-		if (text[i] == '/' || text[i] == '%' || (i == 0 && special))
-			buf_addf(path, "%%%02X", (unsigned char)text[i]);
-		else
-			buf_add_char(path, text[i]);
-	}
-}
-
 /* "@k=5/@in=handbook/parental leave" */
 static void build_search_path(const struct question *q, struct buf *path)
 {
 	for (size_t i = 0; i < q->config->query_option_count; i++) {
 		if (q->folder.size > 0 && strncmp(q->config->query_options[i], "@in=", 4) == 0)
 			continue;
-		add_component(path, q->config->query_options[i]);
+		ask_add_component(path, q->config->query_options[i]);
 		buf_add_char(path, '/');
 	}
 	if (q->folder.size > 0) {
-		add_component(path, q->folder.data);
+		ask_add_component(path, q->folder.data);
 		buf_add_char(path, '/');
 	}
-	const char *text = buf_span(&q->text).data;
-	if (*text == '@') {
-		buf_add_string(path, "%40");
-		text++;
-	}
-	add_component(path, text);
+	ask_add_query(path, buf_span(&q->text).data);
 }
 
 static int read_attribute(int fd, const char *name, char *value, size_t size)
@@ -243,7 +226,7 @@ static enum exit_code search_mount(const struct question *q)
 	int r = folder < 0 ? (buf_error(&path) ? -ENAMETOOLONG : -errno) : q->config->json ? print_result_json(folder) : print_result_folder(q, folder);
 	buf_release(&path);
 	if (r < 0) {
-		out_error("%s: %s", top, strerror(-r));
+		where_explain(top, -r);
 		return EXIT_ERROR;
 	}
 	check_degraded(folder);
@@ -251,42 +234,6 @@ static enum exit_code search_mount(const struct question *q)
 }
 
 /* --- in this process ----------------------------------------------------------------------------------------------- */
-
-/* Turns the library's call-back into a call that waits. */
-struct answer {
-	struct corpus_wait wait; /* first, so that a pointer to it is one to the answer */
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool done;
-	int result;
-	struct corpus_results *results;
-};
-
-static void answer_done(struct corpus_wait *wait, int result, void *object)
-{
-	struct answer *a = (struct answer *)(void *)wait;
-	(void)pthread_mutex_lock(&a->lock);
-	a->done = true;
-	a->result = result;
-	a->results = object;
-	(void)pthread_cond_signal(&a->changed);
-	(void)pthread_mutex_unlock(&a->lock);
-}
-
-static int ask(struct corpus *corpus, const struct corpus_query *query, struct corpus_results **ret)
-{
-	struct answer a = {.wait = {.done = answer_done}, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-	int r = corpus_search(corpus, query, NULL, &a.wait);
-	if (r != -EINPROGRESS)
-		return r;
-	(void)pthread_mutex_lock(&a.lock);
-	while (!a.done)
-		(void)pthread_cond_wait(&a.changed, &a.lock);
-	(void)pthread_mutex_unlock(&a.lock);
-	if (a.result == 0)
-		*ret = a.results;
-	return a.result;
-}
 
 static int print_results(const struct question *q, struct corpus_results *results)
 {
@@ -308,7 +255,7 @@ static int print_results(const struct question *q, struct corpus_results *result
 static enum exit_code search_corpus(const struct question *q, struct corpus *corpus, const struct corpus_query *query)
 {
 	struct corpus_results *results = NULL;
-	int r = ask(corpus, query, &results);
+	int r = ask_corpus(corpus, query, &results);
 	if (r == 0)
 		r = print_results(q, results);
 	enum exit_code code = r < 0 ? EXIT_ERROR : corpus_results_count(results) > 0 ? EXIT_FINE : EXIT_NOTHING;
@@ -326,9 +273,10 @@ static enum exit_code search_source(const struct question *q, const struct corpu
 	bool owned = false;
 	if (open_source(q->config, q->where.source, OPEN_OR_READ, &corpus, &owned) < 0)
 		return EXIT_ERROR;
+	struct corpus_index_summary summary;
 	enum exit_code code = EXIT_FINE;
 	if (owned)
-		code = open_index(corpus, NULL) < 0 ? EXIT_ERROR : EXIT_FINE;
+		code = open_index(corpus, &summary) < 0 ? EXIT_ERROR : EXIT_FINE;
 	if (code == EXIT_FINE)
 		code = search_corpus(q, corpus, query);
 	corpus_close(corpus);

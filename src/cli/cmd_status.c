@@ -29,7 +29,7 @@ static enum exit_code status_of_mount(const struct config *config, const char *m
 	buf_init(&text, LIMIT_JSON_BYTES);
 	int r = out_read_file(path, &text);
 	if (r < 0)
-		out_error("%s: %s", path, strerror(-r));
+		where_explain(path, -r);
 	else
 		code = print_status(config, buf_span(&text));
 	buf_release(&text);

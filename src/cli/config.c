@@ -32,7 +32,7 @@ struct option {
 };
 
 #define FIELD(name) offsetof(struct config, name)
-#define STORE_VERBS (VERB_MOUNT | VERB_INDEX | VERB_SEARCH | VERB_STATUS | VERB_VERIFY)
+#define STORE_VERBS (VERB_MOUNT | VERB_INDEX | VERB_SEARCH | VERB_STATUS | VERB_VERIFY | VERB_EVAL | VERB_EXPORT)
 
 static const struct option options[] = {
 	{"store", 0, OPTION_TEXT, STORE_VERBS, FIELD(store), "DIR", "where the computed files are kept (default: one per source under ~/.cache)"},
@@ -44,13 +44,16 @@ static const struct option options[] = {
 	{"noindex", 0, OPTION_FLAG, VERB_MOUNT, FIELD(noindex), NULL, "compute only what is opened"},
 	{"log", 0, OPTION_TEXT, VERB_MOUNT, FIELD(log), "FILE", "append messages to FILE (default: syslog, with -f stderr)"},
 	{"k", 'k', OPTION_QUERY, VERB_SEARCH, 0, "N", "the N best chunks, 1 to 1000 (default 10)"},
-	{"mode", 0, OPTION_QUERY, VERB_SEARCH, 0, "MODE", "hybrid, keyword or vector (default hybrid)"},
+	{"mode", 0, OPTION_QUERY, VERB_SEARCH | VERB_EVAL, 0, "MODE", "hybrid, keyword or vector (default hybrid)"},
 	{"in", 0, OPTION_QUERY, VERB_SEARCH, 0, "FOLDER", "only below this folder, or where the path matches this glob"},
 	{"type", 0, OPTION_QUERY, VERB_SEARCH, 0, "EXTENSION", "only documents with this extension"},
 	{"min", 0, OPTION_QUERY, VERB_SEARCH, 0, "SCORE", "only chunks that score at least this"},
 	{"since", 0, OPTION_QUERY, VERB_SEARCH, 0, "DATE", "only documents changed since this date, 2026-01-31"},
 	{"per", 0, OPTION_QUERY, VERB_SEARCH, 0, "N", "at most N chunks of one document"},
-	{"json", 0, OPTION_FLAG, VERB_SEARCH | VERB_STATUS, FIELD(json), NULL, "print JSON"},
+	{"modes", 0, OPTION_FLAG, VERB_EVAL, FIELD(modes), NULL, "measure hybrid, keyword and vector side by side"},
+	{"baseline", 0, OPTION_TEXT, VERB_EVAL, FIELD(baseline), "FILE", "compare with what --save wrote"},
+	{"save", 0, OPTION_TEXT, VERB_EVAL, FIELD(save), "FILE", "write the figures of every query, as a baseline"},
+	{"json", 0, OPTION_FLAG, VERB_SEARCH | VERB_STATUS | VERB_EVAL, FIELD(json), NULL, "print JSON"},
 };
 enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
 
@@ -346,6 +349,8 @@ void config_release(struct config *config)
 {
 	free(config->store);
 	free(config->log);
+	free(config->baseline);
+	free(config->save);
 	for (size_t i = 0; i < config->query_option_count; i++)
 		free(config->query_options[i]);
 	free(config->kernel_options);

@@ -21,15 +21,17 @@ enum verb {
 	VERB_VERIFY = 1 << 5,
 	VERB_DOCTOR = 1 << 6,
 	VERB_HELP = 1 << 7,
+	VERB_EVAL = 1 << 8,
+	VERB_EXPORT = 1 << 9,
 };
 
 /* Strings are NULL when not given, numbers 0. */
 struct config {
 	char *store;
 	unsigned threads;
-	bool foreground, allow_other, fail_fast, noindex, json;
+	bool foreground, allow_other, fail_fast, noindex, json, modes;
 	unsigned deadline; /* seconds */
-	char *log;
+	char *log, *baseline, *save;
 	char *query_options[16]; /* "@k=50", ...: as corpus_query_option() takes them */
 	size_t query_option_count;
 	char *kernel_options; /* those of mount(8), comma-separated, to be passed on; never NULL after config_parse */

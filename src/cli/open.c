@@ -31,6 +31,8 @@ int open_source(const struct config *config, const char *source, enum open_mode 
 	}
 	if (r == 0)
 		*ret_owned = options.access != CORPUS_READ_ONLY;
+	else if (r == -ENOENT && mode == OPEN_READ)
+		out_error("%s: has no store yet; `corpusfs index` or `corpusfs mount` makes one", source);
 	else if (r != -EBUSY)
 		out_error("%s", error);
 	return r;

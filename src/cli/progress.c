@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What is done before anybody can read a bar shows none. */
+#define QUIET_SECONDS 0.3
+
 /* The one thing a signal handler may touch. */
 static volatile sig_atomic_t interrupted;
 
@@ -105,10 +108,11 @@ void progress_line(char *line, size_t size, const char *what, const struct corpu
 int progress_update(void *progress, const struct corpus_progress *now)
 {
 	struct progress *p = progress;
-	if (p->terminal) {
+	double seconds = progress_seconds(p);
+	if (p->terminal && seconds > QUIET_SECONDS) {
 		char line[1024];
 		/* The last column stays free: some terminals wrap as soon as it is written. */
-		progress_line(line, sizeof(line), p->what, now, progress_seconds(p), config_width(stderr) - 1);
+		progress_line(line, sizeof(line), p->what, now, seconds, config_width(stderr) - 1);
 		(void)fputc('\r', stderr);
 		out_clean(stderr, line, strlen(line));
 		(void)fputs("\033[K", stderr);

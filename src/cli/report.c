@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Bytes of a file name that are no UTF-8 come as lone surrogates (base/json.h), which jansson refuses; here they are only shown, so the
@@ -101,7 +102,9 @@ static void print_status(FILE *out, const json_t *root)
 	print_line(out, "text", "%s", out_size((double)number(root, "text_bytes"), size));
 	print_index(out, root);
 	print_model(out, root);
-	print_line(out, "sandbox", "%s", string(root, "sandbox"));
+	/* Only a process that extracts has a sandbox to speak of. */
+	if (*string(root, "mountpoint"))
+		print_line(out, "sandbox", "%s", string(root, "sandbox"));
 	print_store(out, root);
 }
 
@@ -148,4 +151,64 @@ bool report_is_degraded(struct span json)
 	bool degraded = json_is_true(json_object_get(root, "degraded"));
 	json_decref(root);
 	return degraded;
+}
+
+/* --- eval ---------------------------------------------------------------------------------------------------------- */
+
+int report_each_path(struct span jsonl, void (*each)(void *context, const char *path), void *context)
+{
+	while (jsonl.size) {
+		const char *end = memchr(jsonl.data, '\n', jsonl.size);
+		size_t n = end ? (size_t)(end - jsonl.data) : jsonl.size;
+		json_t *root = load((struct span){jsonl.data, n});
+		const char *path = json_string_value(json_object_get(root, "path"));
+		if (path)
+			each(context, path);
+		bool good = path != NULL;
+		json_decref(root);
+		if (!good)
+			return -EBADMSG;
+		n += end != NULL;
+		jsonl.data += n;
+		jsonl.size -= n;
+	}
+	return 0;
+}
+
+/* A JSON object read by jansson under another name, so that only this file knows jansson. */
+struct report_baseline {
+	json_t *root;
+};
+
+int report_baseline_open(struct span json, struct report_baseline **ret)
+{
+	struct report_baseline *b = calloc(1, sizeof(*b));
+	if (!b)
+		return -ENOMEM;
+	b->root = load(json);
+	if (!json_is_object(json_object_get(b->root, "queries"))) {
+		report_baseline_close(b);
+		return -EBADMSG;
+	}
+	*ret = b;
+	return 0;
+}
+
+void report_baseline_close(struct report_baseline *b)
+{
+	if (!b)
+		return;
+	json_decref(b->root);
+	free(b);
+}
+
+int report_baseline_value(const struct report_baseline *b, const char *query, double *ret)
+{
+	const json_t *values = json_object_get(json_object_get(b->root, "queries"), query), *value = json_array_get(values, 0);
+	if (!values)
+		return -ENOENT;
+	if (!json_is_number(value))
+		return -EBADMSG;
+	*ret = json_number_value(value);
+	return 0;
 }

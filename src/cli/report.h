@@ -21,6 +21,14 @@ struct report_progress {
 };
 /* 0, or -EBADMSG for what is no status. */
 int report_read_progress(struct span json, struct report_progress *ret);
+/* Calls `each` with the path of every hit of .results.jsonl, in order. 0, or -EBADMSG. */
+int report_each_path(struct span jsonl, void (*each)(void *context, const char *path), void *context);
+/* What `eval --save` wrote: nDCG@10 by query. 0, -EBADMSG. */
+struct report_baseline;
+int report_baseline_open(struct span json, struct report_baseline **ret);
+void report_baseline_close(struct report_baseline *b); /* accepts NULL */
+/* 0, -ENOENT for a query that is not in it, -EBADMSG. */
+int report_baseline_value(const struct report_baseline *b, const char *query, double *ret);
 /* True when an explanation of a search says "degraded". */
 bool report_is_degraded(struct span json);
 

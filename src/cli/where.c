@@ -91,6 +91,12 @@ bool where_is_ours(const struct mount_entry *entry)
 	return strcmp(entry->type, "fuse.corpusfs") == 0;
 }
 
+void where_explain(const char *name, int error)
+{
+	bool gone = error == ENOTCONN || error == ECONNABORTED;
+	out_error("%s: %s%s", name, strerror(error), gone ? "; the mount's process is gone, `corpusfs unmount` removes it" : "");
+}
+
 int where_absolute(const char *path, char ret[PATH_MAX])
 {
 	if (realpath(path, ret))
@@ -165,8 +171,10 @@ static int resolve(const char *name, char path[PATH_MAX], struct stat *ret_st)
 	if (realpath(name, path) && stat(path, ret_st) == 0)
 		return 0;
 	int error = errno;
-	out_error("%s: %s; %s", name, strerror(error),
-		  error == ENOTCONN ? "the mount's process is gone, `corpusfs unmount` removes it" : "name a source folder or a mountpoint");
+	if (error == ENOTCONN)
+		where_explain(name, error);
+	else
+		out_error("%s: %s; name a source folder or a mountpoint", name, strerror(error));
 	return -error;
 }
 

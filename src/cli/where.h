@@ -30,6 +30,9 @@ struct mount_entry {
 /* The mount that `path` (absolute, symlinks resolved) is on or below: 0, or -ENOENT. Asks only the kernel's table, so that a dead or hung
  * mount does not stop it. */
 int where_mount_of(const char *path, struct mount_entry *ret);
+/* One line on stderr about a file of a mount that could not be read; says what to do where the mount's process is gone. */
+void where_explain(const char *name, int error);
+
 /* True for mounts of this program. */
 bool where_is_ours(const struct mount_entry *entry);
 /* An absolute path with symlinks resolved in all but the last component, which may be a dead mount. 0 or -errno. */

@@ -141,6 +141,11 @@ int corpus_on_change(struct corpus *c, void (*changed)(void *context, const char
 	return r;
 }
 
+bool corpus_watching(struct corpus *c)
+{
+	return source_watch_complete(c->source);
+}
+
 /* The fingerprints of both halves: what texts depend on, and what the index depends on besides. */
 static void set_fingerprints(struct corpus *c)
 {

@@ -70,7 +70,7 @@ struct corpus_doc *document_new(struct corpus *c, const char *path)
 	return NULL;
 }
 
-struct corpus_doc *document_ref(struct corpus_doc *d)
+struct corpus_doc *corpus_doc_ref(struct corpus_doc *d)
 {
 	(void)atomic_fetch_add(&d->refs, 1);
 	return d;

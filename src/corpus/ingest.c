@@ -17,6 +17,10 @@
 #include <string.h>
 #include <time.h>
 
+/* The store drops what no path leads to when it is more than this share of all chunks. Low enough to bound disk and scan time, high enough that
+ * edits and reverts of a day find their texts still there. */
+#define COLLECT_SHARE 0.3
+
 struct product {
 	struct store_op op;
 	struct job *job;
@@ -83,9 +87,9 @@ static int set_state(struct corpus_doc *d, uint8_t state, const char *code, cons
 }
 
 /* extract -> clean: fills d->text. A text that turns out too large is a failure of the document, not of the call. */
-static int make_clean(struct corpus_doc *d, const struct extract_result *x)
+static int make_clean(struct corpus_doc *d, const struct extract_result *x, bool paged)
 {
-	struct clean_options options = {.code = x->syntax == TEXT_CODE || x->syntax == TEXT_TABLE, .paged = x->pages > 0};
+	struct clean_options options = {.code = x->syntax == TEXT_CODE || x->syntax == TEXT_TABLE, .paged = paged};
 	struct buf clean;
 	buf_init(&clean, LIMIT_CLEAN_BYTES);
 	int r = clean_text((struct span){x->text, x->text_size}, &options, &clean);
@@ -138,7 +142,8 @@ static int extract_document(struct corpus_doc *d, const struct extractor *x, str
 		r = set_string(&d->title, result.title);
 	if (r == 0 && result.state == EXTRACT_OK) {
 		d->state = STORE_OK;
-		r = make_clean(d, &result);
+		/* Slides have pages too, but their lines are not broken by a typesetter. */
+		r = make_clean(d, &result, strcmp(x->name, "pdf") == 0);
 		if (r == 0 && d->state == STORE_OK)
 			r = make_chunks(d);
 	} else if (r == 0) {
@@ -196,7 +201,7 @@ static struct product *product_new(struct job *job, struct corpus_doc *doc, bool
 	if (!p)
 		return NULL;
 	p->job = job;
-	p->doc = document_ref(doc);
+	p->doc = corpus_doc_ref(doc);
 	p->known = known;
 	buf_init(&p->chunks, SIZE_MAX / 4);
 	p->file = (struct store_file){
@@ -491,6 +496,9 @@ static int run_product(struct store_write *w, struct store_op *op)
 	struct store_doc doc;
 	if (r < 0 || !file.doc)
 		return r;
+	r = exact_note(w, p->doc->path, p->doc->title, file.doc);
+	if (r < 0)
+		return r;
 	r = store_get_doc(store_write_view(w), file.doc, &doc);
 	if (r < 0 || doc.indexed)
 		return r;
@@ -548,6 +556,29 @@ static void done_removal(struct store_op *op, int result)
 		corpus_log(x->corpus, 3, "%s: still in the store although it is gone: %s", x->path, strerror(-result));
 	free(x->path);
 	free(x);
+}
+
+static int run_collect(struct store_write *w, struct store_op *op)
+{
+	(void)op;
+	int r = store_collect(w, COLLECT_SHARE);
+	return r < 0 ? r : 0;
+}
+
+static void done_collect(struct store_op *op, int result)
+{
+	(void)result; /* what could not be dropped now is looked at again when next idle */
+	free(op);
+}
+
+void ingest_collect(struct corpus *c)
+{
+	struct store_op *op = calloc(1, sizeof(*op));
+	if (!op)
+		return;
+	op->run = run_collect;
+	op->done = done_collect;
+	store_submit(c->store, op);
 }
 
 int ingest_remove(struct corpus *c, const char *path)

@@ -355,7 +355,7 @@ struct corpus_doc *jobs_recent(struct corpus *c, const char *path, const struct 
 	(void)pthread_mutex_lock(&c->lock);
 	struct job *job = job_find(c->jobs, path);
 	if (job && job->state == JOB_PUBLISHED && job->doc && corpus_stamp_equal(&job->doc->stamp, stamp))
-		found = document_ref(job->doc);
+		found = corpus_doc_ref(job->doc);
 	(void)pthread_mutex_unlock(&c->lock);
 	return found;
 }
@@ -491,14 +491,21 @@ bool jobs_lead(struct job *job, const struct hash *key)
 	return leads;
 }
 
-/* Under the lock. A job stays among the running until it is committed, because followers wait for the commit. */
+/* Under the lock. A job stays among the running until it is committed, because followers wait for the commit; one that followed is there
+ * already when it runs again. */
 static void running_set(struct jobs *j, struct job *job, bool on)
 {
-	for (size_t i = 0; i < sizeof(j->running) / sizeof(*j->running); i++)
-		if (j->running[i] == (on ? NULL : job)) {
+	struct job **free_slot = NULL;
+	for (size_t i = 0; i < sizeof(j->running) / sizeof(*j->running); i++) {
+		if (j->running[i] == job) {
 			j->running[i] = on ? job : NULL;
 			return;
 		}
+		if (!j->running[i] && !free_slot)
+			free_slot = &j->running[i];
+	}
+	if (on && free_slot)
+		*free_slot = job;
 }
 
 /* Waits taken from a job: what each wants, and where to answer. */
@@ -537,7 +544,7 @@ static void answer(struct taken *list, struct corpus_doc *doc, int result)
 			r = document_embed(doc);
 		struct corpus_wait *wait = t->wait;
 		free(t);
-		wait->done(wait, r, r == 0 ? document_ref(doc) : NULL);
+		wait->done(wait, r, r == 0 ? corpus_doc_ref(doc) : NULL);
 	}
 }
 
@@ -559,7 +566,17 @@ static void count_end(struct job *job, const struct corpus_doc *doc, int result)
 		(void)atomic_fetch_add(&p->bytes, doc->stamp.size);
 }
 
-/* The job failed to read its document: nothing to commit. Waiters get the error. */
+/* Under the lock: starts over for a version of the source that is newer than what the job worked on. */
+static void job_again(struct job *job)
+{
+	job->stale = job->leads = false;
+	job->progress = NULL;
+	requeue_followers(job);
+	job_requeue(job);
+}
+
+/* The job failed to read its document: nothing to commit. Waiters get the error. A file that changed while it was read is told of once more
+ * when it is at rest, but that may have been while the job ran. */
 static void job_give_up(struct job *job, int result)
 {
 	struct corpus *c = job->corpus;
@@ -567,10 +584,15 @@ static void job_give_up(struct job *job, int result)
 	(void)pthread_mutex_lock(&c->lock);
 	struct taken *taken = take_waiters(job);
 	running_set(c->jobs, job, false);
-	job_remove(job);
+	bool again = job->stale && !c->jobs->stopping;
+	if (again)
+		job_again(job);
+	else
+		job_remove(job);
 	(void)pthread_mutex_unlock(&c->lock);
 	answer(taken, NULL, result);
-	job_free(job);
+	if (!again)
+		job_free(job);
 }
 
 static void job_run(struct task *t, struct worker *w)
@@ -596,7 +618,7 @@ static void job_run(struct task *t, struct worker *w)
 	count_end(job, doc, 0);
 	(void)pthread_mutex_lock(&c->lock);
 	job->state = JOB_PUBLISHED;
-	job->doc = document_ref(doc);
+	job->doc = corpus_doc_ref(doc);
 	struct taken *taken = take_waiters(job);
 	(void)pthread_mutex_unlock(&c->lock);
 	answer(taken, doc, 0);
@@ -625,10 +647,7 @@ void jobs_committed(struct job *job, int result)
 		/* Somebody came for a newer version while this one was on its way to disk. */
 		struct corpus_doc *old = job->doc;
 		job->doc = NULL;
-		job->stale = job->leads = false;
-		job->progress = NULL;
-		requeue_followers(job);
-		job_requeue(job);
+		job_again(job);
 		(void)pthread_mutex_unlock(&c->lock);
 		corpus_doc_unref(old);
 		return;

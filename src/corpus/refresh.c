@@ -282,7 +282,8 @@ static void refresh_logged(struct indexer *x, const char *path)
 /* Handles a batch of changed paths, each once. */
 static void handle_changes(struct indexer *x, char **paths, size_t count)
 {
-	qsort(paths, count, sizeof(*paths), compare_strings);
+	if (count)
+		qsort(paths, count, sizeof(*paths), compare_strings);
 	for (size_t i = 0; i < count; i++) {
 		if ((i == 0 || strcmp(paths[i], paths[i - 1]) != 0) && !indexer_stopping(x))
 			refresh_logged(x, paths[i]);
@@ -324,6 +325,8 @@ static void *indexer_main(void *argument)
 			refresh_logged(x, "");
 		while (!jobs_drain(x->c, 500) && !indexer_stopping(x))
 			;
+		if (!indexer_stopping(x))
+			ingest_collect(x->c);
 		(void)pthread_mutex_lock(&x->lock);
 		wait_for_work(x);
 		if (x->stopping || x->everything)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
+#include <time.h>
 
 enum { PROGRESS_MS = 100 };
 
@@ -19,7 +20,10 @@ struct ticker {
 	struct refresh_progress *counts;
 	progress_fn *progress;
 	void *context;
-	atomic_bool ended, interrupted;
+	atomic_bool interrupted;
+	bool ended; /* with `lock` and `wake`, so that the end does not wait for the next tick */
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
 	pthread_t thread;
 };
 
@@ -44,10 +48,20 @@ static void report_progress(struct ticker *t)
 static void *ticker_main(void *argument)
 {
 	struct ticker *t = argument;
-	while (!atomic_load(&t->ended)) {
+	(void)pthread_mutex_lock(&t->lock);
+	while (!t->ended) {
+		(void)pthread_mutex_unlock(&t->lock);
 		report_progress(t);
-		(void)nanosleep(&(struct timespec){0, PROGRESS_MS * 1000000L}, NULL);
+		struct timespec until;
+		(void)clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += PROGRESS_MS * 1000000L;
+		until.tv_sec += until.tv_nsec / 1000000000;
+		until.tv_nsec %= 1000000000;
+		(void)pthread_mutex_lock(&t->lock);
+		if (!t->ended)
+			(void)pthread_cond_timedwait(&t->wake, &t->lock, &until);
 	}
+	(void)pthread_mutex_unlock(&t->lock);
 	return NULL;
 }
 
@@ -59,6 +73,8 @@ static bool ticker_interrupted(void *context)
 
 static int ticker_start(struct ticker *t)
 {
+	(void)pthread_mutex_init(&t->lock, NULL);
+	(void)pthread_cond_init(&t->wake, NULL);
 	return t->progress ? -pthread_create(&t->thread, NULL, ticker_main, t) : 0;
 }
 
@@ -66,7 +82,10 @@ static void ticker_stop(struct ticker *t)
 {
 	if (!t->progress)
 		return;
-	atomic_store(&t->ended, true);
+	(void)pthread_mutex_lock(&t->lock);
+	t->ended = true;
+	(void)pthread_cond_signal(&t->wake);
+	(void)pthread_mutex_unlock(&t->lock);
 	(void)pthread_join(t->thread, NULL);
 	report_progress(t);
 }
@@ -81,6 +100,7 @@ int corpus_index(struct corpus *c, progress_fn *progress, void *context, struct 
 		/* Jobs refer to `counts`: they must all have ended before it goes. */
 		while (!jobs_settle(c, 1000))
 			;
+		ingest_collect(c);
 		store_flush(c->store);
 		while (!jobs_drain(c, 1000))
 			;
@@ -123,7 +143,7 @@ static void differs(struct verify *v, const char *stage, const char *message)
 static bool same_chunks(const struct chunk_list *a, const struct chunk_list *b)
 {
 	return a->count == b->count && a->heading_count == b->heading_count && a->heading_text_size == b->heading_text_size &&
-	       memcmp(a->chunks, b->chunks, a->count * sizeof(*a->chunks)) == 0 &&
+	       (a->count == 0 || memcmp(a->chunks, b->chunks, a->count * sizeof(*a->chunks)) == 0) &&
 	       (a->heading_text_size == 0 || memcmp(a->heading_text, b->heading_text, a->heading_text_size) == 0);
 }
 

@@ -21,4 +21,7 @@ struct embedder {
  * checked: -EINVAL with *err filled when it is damaged, of another version, or no model; -ENOMEM. */
 int embed_static_from(struct span model, struct embedder **ret, struct err *err);
 
+/* The model file in the binary. */
+struct span embed_static_model(void);
+
 #endif

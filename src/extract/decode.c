@@ -343,3 +343,39 @@ int decode_text(struct span s, const char *declared, struct buf *store, char enc
 		*ret = buf_span(store);
 	return r;
 }
+
+int decode_unicode(struct span s, struct buf *store, struct span *ret)
+{
+	size_t skip;
+	enum decode_form form = decode_guess_form(s, &skip);
+	struct span rest = {s.data + skip, s.size - skip};
+	*ret = rest;
+	if (form <= DECODE_UTF8 && utf8_is_valid(rest))
+		return 0;
+	int r = form <= DECODE_UTF8 ? copy_repaired(rest, store) : decode_wide(rest, form, store);
+	*ret = buf_span(store);
+	return r;
+}
+
+static const char *const preloaded[] = {
+	"WINDOWS-1250", "WINDOWS-1251", "WINDOWS-1252", "WINDOWS-1253", "WINDOWS-1254", "WINDOWS-1255", "WINDOWS-1256", "WINDOWS-1257", "WINDOWS-1258",
+	"ISO-8859-2",	"ISO-8859-3",	"ISO-8859-4",	"ISO-8859-5",	"ISO-8859-6",	"ISO-8859-7",	"ISO-8859-8",	"ISO-8859-10",	"ISO-8859-13",
+	"ISO-8859-14",	"ISO-8859-15",	"ISO-8859-16",	"KOI8-R",	"KOI8-U",	"CP866",	"CP437",	"CP850",	"CP852",
+	"CP874",	"MACINTOSH",	"CP932",	"EUC-JP",	"ISO-2022-JP",	"CP949",	"GB18030",	"BIG5-HKSCS",	"UTF-16LE",
+	"UTF-16BE",
+};
+
+void decode_preload(void)
+{
+	/* Never closed: what is open stays loaded. */
+	for (size_t i = 0; i < sizeof(preloaded) / sizeof(preloaded[0]); i++)
+		(void)iconv_open("UTF-8", preloaded[i]);
+}
+
+int decode_from_preloaded(const char *set, struct span s, struct buf *out)
+{
+	for (size_t i = 0; i < sizeof(preloaded) / sizeof(preloaded[0]); i++)
+		if (strcasecmp(preloaded[i], set) == 0)
+			return decode_from(preloaded[i], s, out);
+	return -EINVAL;
+}

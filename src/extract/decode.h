@@ -22,8 +22,15 @@ enum decode_form decode_guess_form(struct span s, size_t *ret_skip);
  * there; UTF-16 and UTF-32 by pattern; the declared set; the set that uchardet finds in a sample; windows-1252. What is not
  * valid in the chosen set becomes U+FFFD. Writes the set's name to `encoding`. Returns 0, -ENOMEM or -EFBIG (store's limit). */
 int decode_text(struct span s, const char *declared, struct buf *store, char encoding[DECODE_NAME_SIZE], struct span *ret);
+/* The same for what can only be a form of Unicode: by mark or pattern, else UTF-8, repaired where it is not valid. Loads nothing. */
+int decode_unicode(struct span s, struct buf *store, struct span *ret);
 /* Converts from a named set, appending to `out`. -EINVAL when iconv does not know the set. */
 int decode_from(const char *set, struct span s, struct buf *out);
+/* iconv loads a module from a file for each set, which a parser child may not do. decode_preload loads those of the usual sets; its children
+ * inherit them. Not thread-safe. */
+void decode_preload(void);
+/* decode_from for a set that decode_preload loads; -EINVAL for another. */
+int decode_from_preloaded(const char *set, struct span s, struct buf *out);
 /* The name that iconv should be asked for when a document says `label` (the WHATWG encoding standard reads several old names
  * as their supersets). -EINVAL when the label cannot be a name. */
 int decode_label(struct span label, char set[DECODE_NAME_SIZE]);

@@ -7,7 +7,7 @@
 #include <strings.h>
 
 /* Raise whenever a kind below gets an extractor: documents skipped before are then looked at again. */
-enum { NONE_VERSION = 1 };
+enum { NONE_VERSION = 3 };
 
 #define NONE(media_type, code, message)                                                                                                    \
 	{                                                                                                                                  \
@@ -40,7 +40,7 @@ static const struct magic magics[] = {
 	MAGIC(0, "PK\3\4", none_archive), /* looked into by choose_zip */
 	MAGIC(0, "PK\5\6", none_archive),
 	MAGIC(0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", none_office), /* OLE2: DOC, XLS, PPT, MSG */
-	MAGIC(0, "{\\rtf", none_office),
+	MAGIC(0, "{\\rtf", format_rtf),
 	MAGIC(0, "%!PS", none_office),
 	MAGIC(0, "AT&TFORM", none_office), /* DjVu */
 	MAGIC(0, "ITSF", none_office),	   /* CHM */
@@ -80,7 +80,7 @@ static const struct magic magics[] = {
 	MAGIC(0, "\xff\xf3", none_audio),
 	MAGIC(0, "MThd", none_audio),
 	MAGIC(0, "#!AMR", none_audio),
-	MAGIC(0, "\x1f\x8b", none_archive),
+	MAGIC(0, "\x1f\x8b", format_gzip), /* an archive inside is looked for by name, then by the extractor */
 	MAGIC(0, "BZh", none_archive),
 	MAGIC(0, "\xfd"
 		 "7zXZ\0",
@@ -143,12 +143,30 @@ static const struct format *choose_by_magic(struct span head)
 	return NULL;
 }
 
-/* What a ZIP file holds, as far as its first entries tell. */
+/* What a ZIP file holds, as far as the names of its first entries tell; else its own name. Office documents begin with a list of their parts,
+ * which is packed, so that the three kinds may look alike here: their extractor looks inside. */
 static const struct format *choose_zip(struct span head, enum name_kind kind)
 {
-	bool office = has(head, "mimetypeapplication/") || has(head, "[Content_Types].xml") || has(head, "word/") || has(head, "xl/") ||
-		      has(head, "ppt/");
-	return office || kind == NAME_OFFICE ? &none_office : &none_archive;
+	/* OpenDocument and EPUB say what they are in their first, unpacked entry. */
+	if (has(head, "mimetypeapplication/epub+zip") || kind == NAME_EPUB)
+		return &format_epub;
+	if (has(head, "oasis.opendocument.text") || kind == NAME_ODT)
+		return &format_odt;
+	if (has(head, "oasis.opendocument.spreadsheet") || kind == NAME_ODS)
+		return &format_ods;
+	if (has(head, "oasis.opendocument.presentation") || kind == NAME_ODP)
+		return &format_odp;
+	if (has(head, "mimetypeapplication/"))
+		return &none_office;
+	if (has(head, "word/") || kind == NAME_DOCX)
+		return &format_docx;
+	if (has(head, "ppt/") || kind == NAME_PPTX)
+		return &format_pptx;
+	if (has(head, "xl/") || kind == NAME_XLSX)
+		return &format_xlsx;
+	if (has(head, "[Content_Types].xml"))
+		return &format_docx;
+	return kind == NAME_OFFICE ? &none_office : &none_archive;
 }
 
 static bool is_control(unsigned char c)
@@ -197,6 +215,28 @@ static bool is_html(struct span head)
 	return begins(head, at, "<!doctype html") || begins(head, at, "<html");
 }
 
+/* A message begins with fields, some of which only mail has; a mailbox with its "From " line. */
+static bool is_mail(struct span head)
+{
+	static const char *const fields[] = {"received:",  "return-path:", "message-id:", "mime-version:", "delivered-to:", "from:", "to:",
+					     "subject:", "date:",	 "x-mailer:",	"content-type:"};
+	unsigned known = 0, certain = 0, lines = 0;
+	for (size_t at = 0; at < head.size && lines < 60; lines++) {
+		const char *newline = memchr(head.data + at, '\n', head.size - at);
+		size_t end = newline ? (size_t)(newline - head.data) + 1 : head.size;
+		bool folded = head.data[at] == ' ' || head.data[at] == '\t', start = lines == 0 && begins(head, at, "From ");
+		if (head.data[at] == '\n' || head.data[at] == '\r' || (!folded && !start && !memchr(head.data + at, ':', end - at)))
+			break;
+		for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+			if (begins(head, at, fields[i])) {
+				known++;
+				certain += i < 5;
+			}
+		at = end;
+	}
+	return known >= 3 && certain >= 1;
+}
+
 static const struct format *choose_text(struct span head, enum name_kind kind)
 {
 	switch (kind) {
@@ -207,6 +247,12 @@ static const struct format *choose_text(struct span head, enum name_kind kind)
 		return is_html(head) ? &format_html : &format_text_markdown;
 	case NAME_HTML:
 		return memchr(head.data, '<', head.size) ? &format_html : &format_text_plain;
+	case NAME_SUBTITLES:
+		return &format_subtitles;
+	case NAME_NOTEBOOK:
+		return memchr(head.data, '{', head.size) ? &format_notebook : &format_text_plain;
+	case NAME_MAIL:
+		return &format_mail;
 	case NAME_RST:
 		return &format_text_rst;
 	case NAME_TABLE:
@@ -214,7 +260,7 @@ static const struct format *choose_text(struct span head, enum name_kind kind)
 	case NAME_IMAGE: /* SVG and XPM are text to a computer only */
 		return &none_image;
 	default:
-		return is_html(head) ? &format_html : &format_text_plain;
+		return is_html(head) ? &format_html : is_mail(head) ? &format_mail : &format_text_plain;
 	}
 }
 
@@ -237,7 +283,7 @@ static const struct format *choose_format(struct span head, struct span name)
 	if (found == &none_archive && head.data[0] == 'P')
 		return choose_zip(head, kind);
 	if (found)
-		return found;
+		return found == &format_gzip && kind == NAME_ARCHIVE ? &none_archive : found;
 	size_t skip;
 	enum decode_form form = decode_guess_form(head, &skip);
 	if (form >= DECODE_UTF16LE) {
@@ -269,6 +315,7 @@ bool extract_name_may_have_text(struct span name)
 	switch (name_kind(name)) {
 	case NAME_IMAGE:
 	case NAME_BINARY:
+	case NAME_ARCHIVE:
 	case NAME_OFFICE:
 		return false;
 	default:

@@ -4,7 +4,7 @@
  * with an arena for memory and walks the tree without recursion, since a document decides how deep it is. */
 #include "extract/decode.h"
 #include "extract/format.h"
-#include "extract/markdown.h"
+#include "extract/table.h"
 
 #include <errno.h>
 #include <gumbo.h>
@@ -122,7 +122,6 @@ struct html {
 		long next;
 	} lists[MARKDOWN_DEPTH];
 	const GumboNode *link;	  /* the one whose text is being written */
-	size_t link_start;	  /* where it begins in the output */
 	const GumboNode *code;	  /* inline code being written */
 	size_t code_start;
 };
@@ -289,34 +288,12 @@ static bool is_left_out(const struct html *h, const GumboNode *node)
 
 /* --- links, images, inline code ------------------------------------------------------------------------------------ */
 
-/* Targets that say something outside their page. Relative ones do not without the page's own address, which a file has not. */
-static bool is_useful_target(const char *target)
-{
-	static const char *const schemes[] = {"http://", "https://", "mailto:", "ftp://", "doi:"};
-	size_t size = strlen(target);
-	if (size > 200 || size != strcspn(target, " \t\r\n()<>|\""))
-		return false;
-	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
-		if (strncasecmp(target, schemes[i], strlen(schemes[i])) == 0)
-			return true;
-	return false;
-}
-
 static void enter_link(struct html *h, const GumboNode *node)
 {
-	const char *target = attribute(node, "href");
-	if (h->link || h->heading || h->pre || !target || !is_useful_target(target))
+	if (h->link || h->heading || h->pre || !attribute(node, "href"))
 		return;
 	h->link = node;
-	h->link_start = h->md.out->size;
-}
-
-/* Where the link's own text begins: after the blank or the line's marks that were due before it. */
-static size_t skip_leading(const struct buf *b, size_t at)
-{
-	while (at < b->size && (b->data[at] == ' ' || b->data[at] == '\n'))
-		at++;
-	return at;
+	markdown_link_begin(&h->md);
 }
 
 static void leave_link(struct html *h, const GumboNode *node)
@@ -324,20 +301,7 @@ static void leave_link(struct html *h, const GumboNode *node)
 	if (h->link != node)
 		return;
 	h->link = NULL;
-	struct buf *out = h->md.out;
-	size_t start = skip_leading(out, h->link_start);
-	const char *target = attribute(node, "href");
-	if (buf_error(out) || start >= out->size || h->link_start == 0)
-		return;
-	struct span text = {out->data + start, out->size - start};
-	/* A link around paragraphs, or one whose text is its target, stays text. A line's marks would end up inside the brackets. */
-	if (memchr(text.data, '\n', text.size) || (start > 0 && out->data[start - 1] == '\n') || memmem(target, strlen(target), text.data, text.size) ||
-	    buf_reserve(out, 1))
-		return;
-	memmove(out->data + start + 1, out->data + start, out->size - start + 1);
-	out->data[start] = '[';
-	out->size++;
-	buf_addf(out, "](%s)", target);
+	markdown_link_end(&h->md, attribute(node, "href"));
 }
 
 static void enter_code(struct html *h, const GumboNode *node)
@@ -429,17 +393,6 @@ static struct span language_of(const GumboNode *node)
 
 /* --- tables -------------------------------------------------------------------------------------------------------- */
 
-/* Columns of a table; what stands further right joins the last one. */
-enum { TABLE_COLUMNS = 200 };
-
-struct table {
-	struct buf text;	       /* of the row's cells and of those that reach down into it */
-	struct span cells[TABLE_COLUMNS];
-	unsigned down[TABLE_COLUMNS];  /* rows that a cell still covers */
-	size_t at[TABLE_COLUMNS], size[TABLE_COLUMNS]; /* its text, in `held` */
-	struct buf held;
-};
-
 static void walk(struct html *h, const GumboNode *root);
 
 static bool is_cell(const GumboNode *n)
@@ -472,57 +425,26 @@ static bool is_data_table(const GumboNode *table)
 	return rows >= 2 && columns >= 2;
 }
 
-/* The text of a cell as one line. */
-static void cell_text(struct html *h, const GumboNode *cell, struct buf *out)
+static unsigned span_of_cell(const GumboNode *cell, const char *name, unsigned most)
 {
-	struct markdown outer = h->md;
-	markdown_init(&h->md, out, true);
-	walk(h, cell);
-	h->md = outer;
+	long n = number_of(attribute(cell, name), 1);
+	return n < 1 ? 1 : n < (long)most ? (unsigned)n : most;
 }
 
-/* Cells of this row into t->text: offsets first, since the buffer moves. Merged cells: a cell that spans rows is repeated in each of them, so
- * that a row can be read alone; one that spans columns stands in the first and leaves the others empty. Returns the number of columns. */
-static size_t read_row(struct html *h, const GumboNode *row, struct table *t)
+static void add_row(struct html *h, const GumboNode *row, struct table *t)
 {
-	size_t starts[TABLE_COLUMNS], ends[TABLE_COLUMNS], column = 0;
-	buf_reset(&t->text);
 	const GumboVector *children = &row->v.element.children;
-	for (unsigned i = 0; i <= children->length; i++) {
-		const GumboNode *cell = i < children->length ? children->data[i] : NULL;
-		if (cell && !is_cell(cell))
+	for (unsigned i = 0; i < children->length; i++) {
+		const GumboNode *cell = children->data[i];
+		if (!is_cell(cell))
 			continue;
-		for (; column < TABLE_COLUMNS && t->down[column] > 0; column++) {
-			t->down[column]--;
-			starts[column] = t->text.size;
-			if (t->size[column] > 0)
-				buf_add(&t->text, t->held.data + t->at[column], t->size[column]);
-			ends[column] = t->text.size;
-		}
-		if (!cell || column == TABLE_COLUMNS)
-			break;
-		starts[column] = t->text.size;
-		cell_text(h, cell, &t->text);
-		ends[column] = t->text.size;
-		long across = number_of(attribute(cell, "colspan"), 1), down = number_of(attribute(cell, "rowspan"), 1);
-		t->at[column] = t->held.size;
-		t->size[column] = 0;
-		if (down > 1 && !buf_error(&t->text)) {
-			t->down[column] = (unsigned)(down < 65535 ? down : 65535) - 1;
-			t->size[column] = ends[column] - starts[column];
-			if (t->size[column] > 0)
-				buf_add(&t->held, t->text.data + starts[column], t->size[column]);
-		}
-		size_t first = column++;
-		for (long k = 1; k < across && column < TABLE_COLUMNS && k < 64; k++, column++) {
-			starts[column] = ends[column] = ends[first];
-			t->down[column] = t->down[first];
-			t->size[column] = 0;
-		}
+		struct markdown outer = h->md;
+		h->md = *table_cell_begin(t);
+		walk(h, cell);
+		h->md = outer;
+		table_cell_end(t, span_of_cell(cell, "colspan", TABLE_SPAN), span_of_cell(cell, "rowspan", 65535));
 	}
-	for (size_t i = 0; i < column; i++)
-		t->cells[i] = (struct span){t->text.data ? t->text.data + starts[i] : "", buf_error(&t->text) ? 0 : ends[i] - starts[i]};
-	return column;
+	table_row_end(t);
 }
 
 static size_t widest_row(const GumboNode *table)
@@ -534,51 +456,38 @@ static size_t widest_row(const GumboNode *table)
 		size_t width = 0;
 		for (unsigned i = 0; i < n->v.element.children.length && width < TABLE_COLUMNS; i++) {
 			const GumboNode *cell = n->v.element.children.data[i];
-			long across = is_cell(cell) ? number_of(attribute(cell, "colspan"), 1) : 0;
-			width += (size_t)(across < 64 ? across : 64);
+			width += is_cell(cell) ? span_of_cell(cell, "colspan", TABLE_SPAN) : 0;
 		}
 		widest = width > widest ? width : widest;
 	}
-	return widest < TABLE_COLUMNS ? widest : TABLE_COLUMNS;
+	return widest;
+}
+
+/* Rows and the caption; what else a table may hold has been excluded. */
+static bool is_table_part(GumboTag tag)
+{
+	return tag == GUMBO_TAG_TR || tag == GUMBO_TAG_CAPTION;
 }
 
 static void add_table(struct html *h, const GumboNode *table)
 {
-	struct table *t = calloc(1, sizeof(*t));
+	struct table *t = malloc(sizeof(*t));
 	if (!t) {
 		h->md.out->error = -ENOMEM;
 		return;
 	}
-	buf_init(&t->text, h->md.out->limit);
-	buf_init(&t->held, h->md.out->limit);
-	size_t widest = widest_row(table);
-	bool header = true;
-	markdown_break(&h->md, 2);
-	for (const GumboNode *n = next_node(table, table, true); n; n = next_node(n, table, tag_of(n) != GUMBO_TAG_TR && tag_of(n) != GUMBO_TAG_CAPTION)) {
+	table_begin(t, &h->md, widest_row(table));
+	for (const GumboNode *n = next_node(table, table, true); n; n = next_node(n, table, !is_table_part(tag_of(n)))) {
 		if (tag_of(n) == GUMBO_TAG_CAPTION && !is_left_out(h, n)) {
 			walk(h, n);
 			markdown_break(&h->md, 2);
 		}
-		if (tag_of(n) != GUMBO_TAG_TR || is_hidden(n))
-			continue;
-		size_t count = read_row(h, n, t);
-		if (t->text.size == 0)
-			continue; /* a row for spacing */
-		/* One header row: the first. It is as wide as the widest row, which Markdown asks for. */
-		for (; header && count < widest; count++)
-			t->cells[count] = (struct span){"", 0};
-		markdown_row(&h->md, t->cells, count);
-		if (header)
-			markdown_row_rule(&h->md, count);
-		header = false;
-		if (buf_error(&t->text) || buf_error(&t->held)) {
-			h->md.out->error = buf_error(&t->text) ? buf_error(&t->text) : buf_error(&t->held);
+		if (tag_of(n) == GUMBO_TAG_TR && !is_hidden(n))
+			add_row(h, n, t);
+		if (buf_error(h->md.out))
 			break;
-		}
 	}
-	markdown_break(&h->md, 2);
-	buf_release(&t->text);
-	buf_release(&t->held);
+	table_end(t);
 	free(t);
 }
 

@@ -2,6 +2,7 @@
 #include "extract/markdown.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 void markdown_init(struct markdown *m, struct buf *out, bool cell)
 {
@@ -67,6 +68,10 @@ static void begin_word(struct markdown *m)
 		buf_add_char(m->out, ' ');
 	m->pending_blank = false;
 	m->line_open = m->written = true;
+	if (m->link_waits) {
+		m->link_waits = false;
+		m->link_start = m->out->size;
+	}
 }
 
 /* Bytes of the blank at s[at], 0 when there is none. A no-break space is one: pages are full of paragraphs made of nothing else. */
@@ -177,7 +182,7 @@ void markdown_push_quote(struct markdown *m)
 
 void markdown_push_item(struct markdown *m, const char *marker)
 {
-	static const char blanks[] = "                ";
+	static const char blanks[] = "                                        ";
 	markdown_break(m, 1);
 	size_t size = strlen(marker);
 	size_t width = size < sizeof(blanks) - 1 ? size : sizeof(blanks) - 1;
@@ -202,6 +207,41 @@ void markdown_pop(struct markdown *m)
 		m->blank_size = m->prefix_size;
 	/* An item without text leaves no mark. */
 	m->marker_size = 0;
+}
+
+/* Targets that say something outside their page. Relative ones do not without the page's own address, which a file has not. */
+static bool is_useful_target(const char *target)
+{
+	static const char *const schemes[] = {"http://", "https://", "mailto:", "ftp://", "doi:"};
+	size_t size = strlen(target);
+	if (size > 200 || size != strcspn(target, " \t\r\n()<>|\""))
+		return false;
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (strncasecmp(target, schemes[i], strlen(schemes[i])) == 0)
+			return true;
+	return false;
+}
+
+void markdown_link_begin(struct markdown *m)
+{
+	m->link_waits = true;
+}
+
+void markdown_link_end(struct markdown *m, const char *target)
+{
+	struct buf *out = m->out;
+	bool empty = m->link_waits;
+	m->link_waits = false;
+	size_t start = m->link_start;
+	if (empty || buf_error(out) || start >= out->size || !is_useful_target(target))
+		return;
+	struct span text = {out->data + start, out->size - start};
+	if (memchr(text.data, '\n', text.size) || memmem(target, strlen(target), text.data, text.size) || buf_reserve(out, 1))
+		return;
+	memmove(out->data + start + 1, out->data + start, out->size - start + 1);
+	out->data[start] = '[';
+	out->size++;
+	buf_addf(out, "](%s)", target);
 }
 
 void markdown_code_begin(struct markdown *m, struct span language)

@@ -24,6 +24,8 @@ struct markdown {
 	bool code;	    /* inside a fence */
 	unsigned pending_breaks;
 	size_t code_start;
+	bool link_waits; /* a link has begun, its text has not */
+	size_t link_start;
 	char prefix[MARKDOWN_PREFIX_SIZE]; /* before each line */
 	size_t prefix_size, blank_size;	   /* blank_size: as much of it as stands on the blank lines to come */
 	char marker[MARKDOWN_PREFIX_SIZE]; /* before the next line only, after the prefix that ends where marker_at says */
@@ -47,6 +49,10 @@ void markdown_heading(struct markdown *m, unsigned level);
 void markdown_push_quote(struct markdown *m);
 void markdown_push_item(struct markdown *m, const char *marker);
 void markdown_pop(struct markdown *m);
+/* What is written between the two becomes [text](target) where that is useful: the target is absolute and short, the text is one line and
+ * not the target itself. Not to be nested. */
+void markdown_link_begin(struct markdown *m);
+void markdown_link_end(struct markdown *m, const char *target);
 /* A fenced block: text between is kept as it is. `language` may be empty. */
 void markdown_code_begin(struct markdown *m, struct span language);
 void markdown_code_end(struct markdown *m);

@@ -56,5 +56,9 @@ enum name_kind name_kind(struct span name)
 	/* ".profile" has no extension: its dot is the first byte. */
 	if (dot <= 1)
 		return NAME_UNKNOWN;
-	return look_up((struct span){name.data + dot, name.size - dot}, extensions, sizeof(extensions) / sizeof(extensions[0]));
+	/* "x.tar.gz" is an archive, "x.txt.gz" is a text. */
+	struct span last = {name.data + dot, name.size - dot};
+	if (dot > 5 && memcmp(name.data + dot - 5, ".tar.", 5) == 0)
+		return NAME_ARCHIVE;
+	return look_up(last, extensions, sizeof(extensions) / sizeof(extensions[0]));
 }

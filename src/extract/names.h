@@ -12,6 +12,17 @@ enum name_kind {
 	NAME_CODE,
 	NAME_HTML,
 	NAME_PDF,
+	NAME_DOCX,
+	NAME_PPTX,
+	NAME_XLSX,
+	NAME_ODT,
+	NAME_ODS,
+	NAME_ODP,
+	NAME_EPUB,
+	NAME_MAIL,
+	NAME_SUBTITLES,
+	NAME_NOTEBOOK,
+	NAME_ARCHIVE, /* of many files: .tar.gz and its kin too, whatever compresses them */
 	NAME_OFFICE, /* documents without an extractor */
 	NAME_IMAGE,
 	NAME_BINARY, /* sound, video, archives, programs, fonts, databases */

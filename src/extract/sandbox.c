@@ -109,7 +109,7 @@ static const int parser_calls[] = {
 	SCMP_SYS(mremap),	 SCMP_SYS(madvise),	  SCMP_SYS(brk),	   SCMP_SYS(exit),	  SCMP_SYS(exit_group),
 	SCMP_SYS(rt_sigreturn),	 SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction), SCMP_SYS(sigaltstack), SCMP_SYS(futex),
 	SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),   SCMP_SYS(getrandom),	   SCMP_SYS(getpid),	  SCMP_SYS(gettid),
-	SCMP_SYS(sched_yield),	 SCMP_SYS(restart_syscall),
+	SCMP_SYS(sched_yield),	 SCMP_SYS(restart_syscall), SCMP_SYS(sysinfo), /* qsort asks how much memory there is */
 };
 
 /* What the start of a program and the reading of files need besides. */
@@ -120,7 +120,7 @@ static const int program_calls[] = {
 	SCMP_SYS(lstat),	SCMP_SYS(newfstatat), SCMP_SYS(fstatat64),    SCMP_SYS(statx),	   SCMP_SYS(fstatfs),
 	SCMP_SYS(statfs),	SCMP_SYS(getdents64), SCMP_SYS(getdents),     SCMP_SYS(readlink),  SCMP_SYS(readlinkat),
 	SCMP_SYS(getcwd),	SCMP_SYS(fcntl),      SCMP_SYS(fadvise64),    SCMP_SYS(dup),	   SCMP_SYS(dup2),
-	SCMP_SYS(dup3),		SCMP_SYS(uname),      SCMP_SYS(sysinfo),      SCMP_SYS(getuid),	   SCMP_SYS(geteuid),
+	SCMP_SYS(dup3),		SCMP_SYS(uname),      SCMP_SYS(getuid),	   SCMP_SYS(geteuid),
 	SCMP_SYS(getgid),	SCMP_SYS(getegid),    SCMP_SYS(getppid),      SCMP_SYS(getrusage), SCMP_SYS(times),
 	SCMP_SYS(clock_getres), SCMP_SYS(clock_nanosleep), SCMP_SYS(sched_getaffinity), SCMP_SYS(getcpu), SCMP_SYS(poll),
 };

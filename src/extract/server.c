@@ -2,11 +2,13 @@
 #include "extract/server.h"
 
 #include "base/cleanup.h"
+#include "extract/decode.h"
 #include "extract/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <locale.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -394,6 +396,7 @@ noreturn void server_main(int control, const struct format *const *formats, cons
 	while (formats[s.format_count] && s.format_count < HELPER_FORMATS)
 		s.format_count++;
 	(void)prctl(PR_SET_NAME, "corpusfs-helper");
+	(void)setlocale(LC_ALL, "C"); /* numbers in documents have points, whatever the user's have */
 	detach(&s);
 	s.paths = calloc(HELPER_FORMATS, sizeof(*s.paths));
 	if (!s.paths || s.signals < 0)
@@ -403,5 +406,6 @@ noreturn void server_main(int control, const struct format *const *formats, cons
 	sandbox_describe(s.sandbox, sandbox_probe(s.sandbox, SANDBOX_PARSER), hello.protections, sizeof(hello.protections));
 	if (send(s.control, &hello, sizeof(hello), MSG_NOSIGNAL) != (ssize_t)sizeof(hello))
 		_exit(1);
+	decode_preload(); /* after the greeting, for which the program waits */
 	serve(&s);
 }

@@ -15,9 +15,9 @@ int doc_get(struct store_read *r, uint32_t id, struct record_doc *ret, struct sp
 	struct span payload;
 	struct record_doc d;
 	int error = record_get(r, TABLE_DOCS, doc_key(id, key), &payload);
-	if (error < 0)
+	if (error != 0)
 		return error;
-	if (record_decode_doc(payload, &d, ret_title) < 0)
+	if (record_decode_doc(payload, &d, ret_title) != 0)
 		return store_mark_damaged(r->s, "a document's record is wrong");
 	if (d.epoch != r->counters->epoch) { /* of another recipe: there are no chunks */
 		d.flags = 0;
@@ -39,7 +39,7 @@ int doc_update(struct store_write *w, uint32_t id, const struct record_doc *d)
 	struct span title;
 	char copy[LIMIT_TITLE_BYTES];
 	int error = doc_get(&w->view, id, &old, &title);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	/* The title is in the value that is about to be written over. */
 	title.size = title.size < sizeof(copy) ? title.size : sizeof(copy);
@@ -52,7 +52,7 @@ int doc_add_path(struct store_write *w, uint32_t id, int change, uint32_t *ret_p
 	struct record_doc d;
 	struct span title;
 	int error = doc_get(&w->view, id, &d, &title);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	if (change < 0 && d.paths == 0)
 		return store_mark_damaged(w->s, "a document has fewer paths than files");
@@ -69,7 +69,7 @@ int doc_add_path(struct store_write *w, uint32_t id, int change, uint32_t *ret_p
 		c->text_bytes -= d.text_size;
 	}
 	error = doc_update(w, id, &d);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	*ret_paths = d.paths;
 	return 0;
@@ -80,10 +80,17 @@ int store_get_doc(struct store_read *r, uint32_t id, struct store_doc *ret)
 	struct record_doc d;
 	struct span title;
 	int error = doc_get(r, id, &d, &title);
-	if (error < 0)
+	if (error != 0)
 		return error;
-	*ret = (struct store_doc){.id = id, .syntax = d.syntax, .indexed = d.flags & DOC_LIVE, .clean = d.clean, .text_size = d.text_size,
-				  .chunk_base = d.chunk_base, .chunk_count = d.chunk_count, .paths = d.paths, .title = title};
+	*ret = (struct store_doc){.id = id,
+	                          .syntax = d.syntax,
+	                          .indexed = d.flags & DOC_LIVE,
+	                          .clean = d.clean,
+	                          .text_size = d.text_size,
+	                          .chunk_base = d.chunk_base,
+	                          .chunk_count = d.chunk_count,
+	                          .paths = d.paths,
+	                          .title = title};
 	return 0;
 }
 
@@ -99,7 +106,7 @@ int store_find_doc(struct store_read *r, const struct hash *clean, uint8_t synta
 	uint8_t key[HASH_SIZE + 1];
 	struct span payload;
 	int error = record_get(r, TABLE_DOC_KEYS, (struct span){(char *)key, hash_key(clean, syntax, key)}, &payload);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	if (payload.size != sizeof(*ret_id))
 		return store_mark_damaged(r->s, "a document's key is wrong");
@@ -107,13 +114,18 @@ int store_find_doc(struct store_read *r, const struct hash *clean, uint8_t synta
 	return 0;
 }
 
-static int get_item(struct store_read *r, enum table table, uint32_t pack, uint32_t at, uint32_t doc, uint32_t size, struct span *ret)
+enum { FETCH_BYTES = 64 << 10 }; /* below, the call would cost more than it saves */
+
+static int get_item(struct store_read *r, enum table table, uint32_t pack, uint32_t at, uint32_t doc, uint32_t size,
+                    struct span *ret)
 {
 	struct span payload;
 	int error = pack_payload(r, table, pack, &payload);
-	if (error < 0)
+	if (error != 0)
 		return error;
-	if (item_decode(payload, at, doc, size, ret) < 0)
+	if (size >= FETCH_BYTES && at < payload.size && size <= payload.size - at)
+		value_fetch(payload.data + at, size);
+	if (item_decode(payload, at, doc, size, ret) != 0)
 		return store_mark_damaged(r->s, "a text's checksum is wrong");
 	return 0;
 }
@@ -123,7 +135,7 @@ int store_doc_text(struct store_read *r, uint32_t id, struct span *ret)
 	struct record_doc d;
 	struct span title;
 	int error = doc_get(r, id, &d, &title);
-	return error < 0 ? error : get_item(r, TABLE_TEXTS, d.text_pack, d.text_at, id, d.text_size, ret);
+	return error != 0 ? error : get_item(r, TABLE_TEXTS, d.text_pack, d.text_at, id, d.text_size, ret);
 }
 
 int store_doc_chunks(struct store_read *r, uint32_t id, struct span *ret)
@@ -131,7 +143,7 @@ int store_doc_chunks(struct store_read *r, uint32_t id, struct span *ret)
 	struct record_doc d;
 	struct span title;
 	int error = doc_get(r, id, &d, &title);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	if (d.epoch != r->counters->epoch)
 		return -ENOENT;
@@ -141,7 +153,7 @@ int store_doc_chunks(struct store_read *r, uint32_t id, struct span *ret)
 static int put_chunks(struct store_write *w, uint32_t id, struct record_doc *d, struct span chunks, uint32_t chunk_count)
 {
 	int error = pack_add(w, &w->chunks, id, chunks, &d->chunks_pack, &d->chunks_at);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	d->epoch = w->counters.epoch;
 	d->chunks_size = (uint32_t)chunks.size;
@@ -151,8 +163,8 @@ static int put_chunks(struct store_write *w, uint32_t id, struct record_doc *d, 
 	return 0;
 }
 
-static int put_new(struct store_write *w, struct span key, struct record_doc *d, struct span text, struct span chunks, uint32_t chunk_count,
-		   struct span title, uint32_t *ret_id)
+static int put_new(struct store_write *w, struct span key, struct record_doc *d, struct span text, struct span chunks,
+                   uint32_t chunk_count, struct span title, uint32_t *ret_id)
 {
 	uint32_t id = w->counters.next_doc;
 	if (id == UINT32_MAX)
@@ -166,7 +178,7 @@ static int put_new(struct store_write *w, struct span key, struct record_doc *d,
 		error = doc_put(w, id, d, title, MDB_APPEND);
 	if (error == 0)
 		error = record_put(w, TABLE_DOC_KEYS, key, (struct span){(char *)&id, sizeof(id)}, (struct span){"", 0}, 0);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	w->counters.next_doc++;
 	w->counters.orphans++; /* until a file leads to it */
@@ -174,8 +186,8 @@ static int put_new(struct store_write *w, struct span key, struct record_doc *d,
 	return 0;
 }
 
-int store_put_doc(struct store_write *w, const struct hash *clean, uint8_t syntax, struct span text, struct span chunks, uint32_t chunk_count,
-		  struct span title, uint32_t *ret_id)
+int store_put_doc(struct store_write *w, const struct hash *clean, uint8_t syntax, struct span text, struct span chunks,
+                  uint32_t chunk_count, struct span title, uint32_t *ret_id)
 {
 	uint8_t key[HASH_SIZE + 1];
 	struct record_doc d = {.clean = *clean, .syntax = syntax};
@@ -187,15 +199,16 @@ int store_put_doc(struct store_write *w, const struct hash *clean, uint8_t synta
 		title.size = LIMIT_TITLE_BYTES;
 	int error = store_find_doc(&w->view, clean, syntax, &id);
 	if (error == -ENOENT)
-		return put_new(w, (struct span){(char *)key, hash_key(clean, syntax, key)}, &d, text, chunks, chunk_count, title, ret_id);
-	if (error == 0)
-		error = doc_get(&w->view, id, &d, &old_title);
+		return put_new(w, (struct span){(char *)key, hash_key(clean, syntax, key)}, &d, text, chunks, chunk_count, title,
+		               ret_id);
+	if (error == 0 && (error = doc_get(&w->view, id, &d, &old_title)) == -ENOENT)
+		error = store_mark_damaged(w->s, "a document is missing");
 	if (error == 0 && d.epoch != w->counters.epoch) {
 		error = put_chunks(w, id, &d, chunks, chunk_count);
 		if (error == 0)
 			error = doc_update(w, id, &d);
 	}
-	if (error < 0)
+	if (error != 0)
 		return error;
 	*ret_id = id;
 	return 0;
@@ -207,9 +220,9 @@ int store_get_extraction(struct store_read *r, const struct hash *key, struct st
 {
 	struct span payload;
 	int error = record_get(r, TABLE_EXTRACTIONS, (struct span){(const char *)key->bytes, HASH_SIZE}, &payload);
-	if (error < 0)
+	if (error != 0)
 		return error;
-	if (record_decode_extraction(payload, ret) < 0)
+	if (record_decode_extraction(payload, ret) != 0)
 		return store_mark_damaged(r->s, "an extraction's record is wrong");
 	return 0;
 }
@@ -229,6 +242,6 @@ int store_put_extraction(struct store_write *w, const struct hash *key, const st
 			memcpy(rest + size, strings[i].data, record.sizes[i]);
 		size += record.sizes[i];
 	}
-	return record_put(w, TABLE_EXTRACTIONS, (struct span){(const char *)key->bytes, HASH_SIZE}, (struct span){(char *)&record, sizeof(record)},
-			  (struct span){rest, size}, 0);
+	return record_put(w, TABLE_EXTRACTIONS, (struct span){(const char *)key->bytes, HASH_SIZE},
+	                  (struct span){(char *)&record, sizeof(record)}, (struct span){rest, size}, 0);
 }

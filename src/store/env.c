@@ -1,5 +1,6 @@
 /* Opening and closing: the folder, its lock, what is checked before LMDB maps a file that may be damaged, and what becomes of one
  * that is. */
+#include "store/check.h"
 #include "store/internal.h"
 
 #include <dirent.h>
@@ -18,15 +19,15 @@ enum { PATH_SIZE = 4352, OWNER_MAX = 4096 };
 
 static const size_t map_default = (size_t)64 << 30, map_least = (size_t)16 << 20;
 
-static const struct {
-	const char *name;
-	unsigned flags; /* of the table, besides MDB_CREATE */
-} table_about[TABLE_COUNT] = {
-	[TABLE_INFO] = {"info", 0},	    [TABLE_FILES] = {"files", 0},	  [TABLE_DOC_PATHS] = {"doc_paths", 0},
-	[TABLE_EXTRACTIONS] = {"extractions", 0}, [TABLE_DOCS] = {"docs", 0},	  [TABLE_DOC_KEYS] = {"doc_keys", 0},
-	[TABLE_TEXTS] = {"texts", 0},	    [TABLE_SPACES] = {"spaces", 0},	  [TABLE_CHUNKS] = {"chunks", 0},
-	[TABLE_TERMS] = {"terms", 0},	    [TABLE_POSTINGS] = {"postings", 0}, [TABLE_SEGMENTS] = {"segments", 0},
-	[TABLE_VECTORS] = {"vectors", 0},   [TABLE_FLOATS] = {"floats", 0},
+static const char *const table_names[TABLE_COUNT] = {
+        [TABLE_INFO] = "info",           [TABLE_FILES] = "files",
+        [TABLE_DOC_PATHS] = "doc_paths", [TABLE_EXTRACTIONS] = "extractions",
+        [TABLE_DOCS] = "docs",           [TABLE_DOC_KEYS] = "doc_keys",
+        [TABLE_TEXTS] = "texts",         [TABLE_SPACES] = "spaces",
+        [TABLE_NAMES] = "names",         [TABLE_CHUNKS] = "chunks",
+        [TABLE_TERMS] = "terms",         [TABLE_POSTINGS] = "postings",
+        [TABLE_SEGMENTS] = "segments",   [TABLE_VECTORS] = "vectors",
+        [TABLE_FLOATS] = "floats",
 };
 
 /* --- the folder ---------------------------------------------------------------------------------------------------- */
@@ -60,10 +61,10 @@ static const char *network_file_system(const char *directory)
 		uint32_t magic;
 		const char *name;
 	} kinds[] = {
-		{0x6969, "NFS"},     {0xff534d42, "CIFS"}, {0xfe534d42, "SMB2"},   {0x517b, "SMB"},	 {0x01021997, "9p"},
-		{0x65735546, "FUSE"}, {0x564c, "NCP"},	   {0x73757245, "Coda"},   {0x5346414f, "AFS"},	 {0x6b414653, "AFS"},
-		{0x00c36400, "Ceph"}, {0x0bd00bd0, "Lustre"}, {0x01161970, "GFS2"}, {0x7461636f, "OCFS2"}, {0x47504653, "GPFS"},
-		{0x786f4256, "vboxsf"},
+	        {0x6969, "NFS"},      {0xff534d42, "CIFS"},  {0xfe534d42, "SMB2"}, {0x517b, "SMB"},
+	        {0x01021997, "9p"},   {0x65735546, "FUSE"},  {0x564c, "NCP"},      {0x73757245, "Coda"},
+	        {0x5346414f, "AFS"},  {0x6b414653, "AFS"},   {0x00c36400, "Ceph"}, {0x0bd00bd0, "Lustre"},
+	        {0x01161970, "GFS2"}, {0x7461636f, "OCFS2"}, {0x47504653, "GPFS"}, {0x786f4256, "vboxsf"},
 	};
 	struct statfs fs;
 	if (statfs(directory, &fs) < 0)
@@ -76,13 +77,13 @@ static const char *network_file_system(const char *directory)
 
 /* --- the lock ------------------------------------------------------------------------------------------------------ */
 
-/* flock rather than fcntl: it belongs to the open file, not to a process number, and so holds between PID namespaces. Somebody who only
- * looks (store_owner) holds it for a moment, hence the retries. */
+/* flock rather than fcntl: it belongs to the open file, not to a process number, and so holds between PID namespaces. Somebody who
+ * only looks (store_owner) holds it for a moment, hence the retries. */
 static int take_lock(struct store *s, struct err *err)
 {
 	char path[PATH_SIZE];
 	int error = file_path(s->directory, "lock", path);
-	if (error < 0)
+	if (error != 0)
 		return err_fail(err, error, "%s: the path is too long", s->directory);
 	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (s->lock_fd < 0)
@@ -95,8 +96,12 @@ static int take_lock(struct store *s, struct err *err)
 			(void)store_owner(s->directory, owner, sizeof(owner));
 			return err_fail(err, -EBUSY, "%s: in use by %s", s->directory, owner);
 		}
-		(void)nanosleep(&(struct timespec){0, 10 * 1000 * 1000}, NULL);
+		(void)nanosleep(&(struct timespec){0, 10000000}, NULL);
 	}
+	/* Closing empties the file: text in it is from one that was killed or crashed. */
+	struct stat st;
+	s->has_lock = true;
+	s->unclean = fstat(s->lock_fd, &st) < 0 || st.st_size > 0;
 	return 0;
 }
 
@@ -121,7 +126,7 @@ int store_owner(const char *directory, char *text, size_t size)
 {
 	char path[PATH_SIZE];
 	int error = file_path(directory, "lock", path);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -132,7 +137,7 @@ int store_owner(const char *directory, char *text, size_t size)
 	else if ((got = pread(fd, text, size - 1, 0)) < 0)
 		error = -errno;
 	(void)close(fd);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	text[got] = '\0';
 	text[strcspn(text, "\n")] = '\0';
@@ -165,7 +170,8 @@ static unsigned next_number(const char *directory)
 	for (struct dirent *e; (e = readdir(folder));) {
 		unsigned number;
 		int end = 0;
-		if (strncmp(e->d_name, name, name_size) != 0 || sscanf(e->d_name + name_size, ".damaged-%u%n", &number, &end) != 1 ||
+		if (strncmp(e->d_name, name, name_size) != 0 ||
+		    sscanf(e->d_name + name_size, ".damaged-%u%n", &number, &end) != 1 ||
 		    e->d_name[name_size + (size_t)end] != '\0')
 			continue;
 		if (number >= next && number < UINT32_MAX)
@@ -178,8 +184,8 @@ static unsigned next_number(const char *directory)
 	return next;
 }
 
-/* Moves the data file into "<directory>.damaged-N", or removes it where no such folder can be made. The folder itself and the lock in it
- * stay, so that nobody can slip in between, and a store that is a mountpoint works too. */
+/* Moves the data file into "<directory>.damaged-N", or removes it where no such folder can be made. The folder itself and the lock
+ * in it stay, so that nobody can slip in between, and a store that is a mountpoint works too. */
 static void set_aside(struct store *s, const char *why, char reset[256])
 {
 	char aside[PATH_SIZE], from[PATH_SIZE], to[PATH_SIZE];
@@ -198,63 +204,6 @@ static void set_aside(struct store *s, const char *why, char reset[256])
 		(void)snprintf(reset, 256, "the store was removed: %.120s", why);
 }
 
-/* --- before it is mapped ------------------------------------------------------------------------------------------- */
-
-/* LMDB 0.9's two meta pages (mdb.c: MDB_page, MDB_meta on a 64-bit machine). Looked at with pread, because LMDB maps whatever they say. */
-struct meta_page {
-	uint64_t page_number;
-	uint16_t pad, flags, lower, upper;
-	uint32_t magic, version;
-	uint64_t address, map_size;
-	struct {
-		uint32_t pad;
-		uint16_t flags, depth;
-		uint64_t branch_pages, leaf_pages, overflow_pages, entries, root;
-	} tables[2]; /* free pages, main; the first one's pad is the page size */
-	uint64_t last_page, transaction;
-};
-_Static_assert(sizeof(struct meta_page) == 152, "padding");
-enum { META_MAGIC = (int)0xBEEFC0DE, META_VERSION = 1, META_FLAG = 0x08 };
-
-static bool meta_is_sane(const struct meta_page *m, uint64_t number, uint32_t page_size)
-{
-	return m->page_number == number && m->flags == META_FLAG && m->magic == (uint32_t)META_MAGIC && m->version == META_VERSION &&
-	       m->tables[0].pad == page_size && m->last_page >= 1 && m->last_page < ((uint64_t)1 << 47) / page_size;
-}
-
-struct file_check {
-	uint64_t needed, size; /* bytes: what the newest meta page says, what there is */
-};
-
-/* 0; 1 when there is no data file or an empty one; -EIO with the reason when it is not one of ours. */
-static int check_file(const char *directory, struct file_check *ret, const char **ret_why)
-{
-	char path[PATH_SIZE];
-	struct meta_page metas[2];
-	struct stat st;
-	uint32_t page_size = (uint32_t)sysconf(_SC_PAGESIZE);
-	*ret_why = "it is not a store of this program";
-	if (file_path(directory, "data.mdb", path) < 0)
-		return -EIO;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? 1 : -errno;
-	bool good = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-	if (good && st.st_size == 0) {
-		(void)close(fd);
-		return 1;
-	}
-	for (unsigned i = 0; i < 2 && good; i++)
-		good = pread(fd, &metas[i], sizeof(*metas), (off_t)i * page_size) == (ssize_t)sizeof(*metas) &&
-		       meta_is_sane(&metas[i], i, page_size);
-	(void)close(fd);
-	if (!good)
-		return -EIO;
-	const struct meta_page *newest = &metas[metas[1].transaction > metas[0].transaction];
-	*ret = (struct file_check){(newest->last_page + 1) * page_size, (uint64_t)st.st_size};
-	return 0;
-}
-
 /* --- opening ------------------------------------------------------------------------------------------------------- */
 
 /* An assertion of LMDB's own ends the process, whatever we do; the next one is to begin with an empty store. */
@@ -262,14 +211,15 @@ static void on_assert(MDB_env *env, const char *text)
 {
 	struct store *s = mdb_env_get_userctx(env);
 	if (s)
-		(void)store_mark_damaged(s, text);
+		store_note_damage(s, text);
 }
 
 static size_t first_map_size(const struct store_options *options)
 {
 	struct rlimit limit;
 	size_t size = options->map_bytes ? options->map_bytes : map_default;
-	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && size > limit.rlim_cur / 4 && !options->map_bytes)
+	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && size > limit.rlim_cur / 4 &&
+	    !options->map_bytes)
 		size = limit.rlim_cur / 4;
 	return size / 65536 * 65536;
 }
@@ -306,21 +256,34 @@ static int open_env_that_fits(struct store *s, const struct store_options *optio
 	return rc;
 }
 
-static int open_tables(struct store *s, MDB_txn *txn)
+/* All tables are made by the first transaction: one that is missing later is damage, not something to begin anew. */
+static int open_tables(struct store *s, MDB_txn *txn, bool *ret_empty)
 {
-	int rc = 0;
+	MDB_dbi main;
+	MDB_stat stat;
+	int rc = mdb_dbi_open(txn, NULL, 0, &main);
+	if (rc == 0)
+		rc = mdb_stat(txn, main, &stat);
+	if (rc != 0)
+		return txn_errno(rc);
+	bool empty = stat.ms_entries == 0;
+	if (empty && s->mode == STORE_READ_ONLY)
+		return -ENOENT;
 	for (size_t i = 0; i < TABLE_COUNT && rc == 0; i++)
-		rc = mdb_dbi_open(txn, table_about[i].name, table_about[i].flags | (s->mode == STORE_WRITE ? MDB_CREATE : 0), &s->tables[i]);
-	return rc;
+		rc = mdb_dbi_open(txn, table_names[i], empty ? MDB_CREATE : 0, &s->tables[i]);
+	if (rc != 0)
+		return rc == MDB_NOTFOUND ? -EIO : txn_errno(rc);
+	*ret_empty = empty;
+	return 0;
 }
 
 int info_get_counters(struct store_read *r, struct counters *ret)
 {
 	struct span payload;
 	int error = record_get(r, TABLE_INFO, span_of("counters"), &payload);
-	if (error < 0)
+	if (error != 0 && error != -ENOENT)
 		return error;
-	if (payload.size != sizeof(*ret))
+	if (error == -ENOENT || payload.size != sizeof(*ret))
 		return store_mark_damaged(r->s, "the counters are wrong");
 	memcpy(ret, payload.data, sizeof(*ret));
 	return 0;
@@ -331,8 +294,11 @@ static const struct record_format our_format = {"corpusfs store", STORE_FORMAT, 
 static int put_first_records(struct store_write *w)
 {
 	const struct counters c = {.next_doc = 1, .next_space = 1, .epoch = 1, .recipe = w->s->recipe};
-	int error = record_put(w, TABLE_INFO, span_of("format"), (struct span){(const char *)&our_format, sizeof(our_format)}, span_of(""), 0);
-	return error < 0 ? error : record_put(w, TABLE_INFO, span_of("counters"), (struct span){(const char *)&c, sizeof(c)}, span_of(""), 0);
+	int error = record_put(w, TABLE_INFO, span_of("format"), (struct span){(const char *)&our_format, sizeof(our_format)},
+	                       span_of(""), 0);
+	return error != 0
+	               ? error
+	               : record_put(w, TABLE_INFO, span_of("counters"), (struct span){(const char *)&c, sizeof(c)}, span_of(""), 0);
 }
 
 /* The format record is compared as bytes, without its checksum: the layout of a record may change with the format. */
@@ -340,12 +306,12 @@ static int check_format(struct store_read *r)
 {
 	struct span value;
 	int error = table_get(r, TABLE_INFO, span_of("format"), &value);
-	if (error < 0)
-		return error;
+	if (error != 0)
+		return error == -ENOENT ? -EIO : error;
 	return value.size == sizeof(struct record_head) + sizeof(our_format) &&
-			       memcmp(value.data + sizeof(struct record_head), &our_format, sizeof(our_format)) == 0
-		       ? 0
-		       : -EILSEQ;
+	                       memcmp(value.data + sizeof(struct record_head), &our_format, sizeof(our_format)) == 0
+	               ? 0
+	               : -EILSEQ;
 }
 
 /* A new recipe: chunks, postings and vectors go, texts stay. */
@@ -354,14 +320,14 @@ static int drop_index(struct store_write *w)
 	struct counters *c = &w->counters;
 	for (int i = TABLE_FIRST_OF_INDEX; i < TABLE_COUNT; i++) {
 		int error = write_result(w, mdb_drop(w->txn, w->s->tables[i], 0));
-		if (error < 0)
+		if (error != 0)
 			return error;
 	}
 	c->epoch++;
 	c->recipe = w->s->recipe;
 	c->next_chunk = 0;
 	c->indexed_documents = c->live_chunks = c->live_length = c->held_chunks = 0;
-	c->next_pack[1] = c->next_pack[2] = 0;
+	c->next_pack[1] = c->next_pack[2] = c->first_piece_pack = 0;
 	w->changed = true;
 	return 0;
 }
@@ -376,12 +342,11 @@ static int prepare(struct store *s)
 	if (rc != 0)
 		return txn_errno(rc);
 	w->view.txn = w->txn;
-	int error = write_result(w, open_tables(s, w->txn));
+	bool empty = false;
+	int error = open_tables(s, w->txn, &empty);
 	if (error == 0)
-		error = check_format(&w->view);
-	if (error == -ENOENT)
-		error = put_first_records(w);
-	if (error < 0) {
+		error = empty ? put_first_records(w) : check_format(&w->view);
+	if (error != 0) {
 		write_abort(w);
 		return error;
 	}
@@ -390,7 +355,7 @@ static int prepare(struct store *s)
 	if (rc != 0)
 		return txn_errno(rc);
 	error = write_begin(s, w);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	if (hash_equal(&w->counters.recipe, &s->recipe)) {
 		atomic_store(&s->generation, w->counters.generation);
@@ -410,9 +375,11 @@ static int prepare_reader(struct store *s)
 	int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
 	if (rc != 0)
 		return txn_errno(rc);
-	rc = open_tables(s, txn);
+	bool empty = false;
 	struct store_read r = {.s = s, .txn = txn};
-	int error = rc == 0 ? check_format(&r) : txn_errno(rc);
+	int error = open_tables(s, txn, &empty);
+	if (error == 0)
+		error = check_format(&r);
 	(void)mdb_txn_commit(txn); /* keeps the tables open */
 	return error;
 }
@@ -426,29 +393,34 @@ static void close_env(struct store *s)
 	s->map = NULL;
 }
 
+/* Looks at the data file before LMDB does. A reader beside a writer cannot: pages change under it. */
+static int check_data(struct store *s, const char **ret_why)
+{
+	char path[PATH_SIZE], owner[2];
+	if (s->mode == STORE_READ_ONLY && store_owner(s->directory, owner, sizeof(owner)) == 0)
+		return 0;
+	int error = file_path(s->directory, "damaged", path);
+	*ret_why = "it was found damaged when last used";
+	if (error == 0 && access(path, F_OK) == 0)
+		return -EIO;
+	if (error == 0)
+		error = file_path(s->directory, "data.mdb", path);
+	return error != 0 ? error : check_file(path, s->unclean, ret_why);
+}
+
 /* Opens what is there. -EIO or -EILSEQ with *ret_why: it is not usable. */
 static int open_data(struct store *s, const struct store_options *options, const char **ret_why)
 {
-	struct file_check file = {0, 0};
-	char path[PATH_SIZE];
-	*ret_why = "it was found damaged when last used";
-	if (s->mode == STORE_WRITE && file_path(s->directory, "damaged", path) == 0 && access(path, F_OK) == 0)
-		return -EIO;
-	int error = check_file(s->directory, &file, ret_why);
-	if (error < 0)
+	int error = check_data(s, ret_why);
+	if (error != 0 && (error != -ENOENT || s->mode == STORE_READ_ONLY))
 		return error;
-	if (error > 0 && s->mode == STORE_READ_ONLY)
-		return -ENOENT;
-	*ret_why = "its file is cut off";
-	if (file.size < file.needed)
-		return -EIO;
 	int rc = open_env_that_fits(s, options);
 	*ret_why = "it is damaged";
 	if (rc != 0)
 		return rc > 0 ? -rc : -EIO;
 	txn_locate_map(s);
 	error = s->mode == STORE_WRITE ? prepare(s) : prepare_reader(s);
-	if (error < 0)
+	if (error != 0)
 		close_env(s);
 	if (error == -EILSEQ)
 		*ret_why = "it has another format";
@@ -469,7 +441,7 @@ static int open_or_begin_anew(struct store *s, const struct store_options *optio
 		error = -EIO;
 	if (error == -EIO)
 		return err_fail(err, error, "%s: %s", s->directory, why);
-	if (error < 0)
+	if (error != 0)
 		return err_fail(err, error, "%s: %s", s->directory, strerror(-error));
 	return 0;
 }
@@ -477,11 +449,12 @@ static int open_or_begin_anew(struct store *s, const struct store_options *optio
 static int open_folder(struct store *s, struct err *err)
 {
 	int error = s->mode == STORE_WRITE ? make_folders(s->directory) : access(s->directory, F_OK) < 0 ? -errno : 0;
-	if (error < 0)
+	if (error != 0)
 		return err_fail(err, error, "%s: %s", s->directory, strerror(-error));
 	const char *kind = network_file_system(s->directory);
 	if (kind)
-		return err_fail(err, -ENOTSUP, "%s: is on %s, where a store is not safe; choose a local folder", s->directory, kind);
+		return err_fail(err, -ENOTSUP, "%s: is on %s, where a store is not safe; choose a local folder", s->directory,
+		                kind);
 	return s->mode == STORE_WRITE ? take_lock(s, err) : 0;
 }
 
@@ -524,10 +497,10 @@ int store_open(const struct store_options *options, struct store **ret, char ret
 		(void)mdb_reader_check(s->env, &dead);
 		(void)store_set_owner(s, "another process");
 		error = writer_start(s);
-		if (error < 0)
+		if (error != 0)
 			(void)err_fail(err, error, "%s: no thread for the writer: %s", s->directory, strerror(-error));
 	}
-	if (error < 0) {
+	if (error != 0) {
 		store_close(s);
 		return error;
 	}
@@ -543,6 +516,8 @@ void store_close(struct store *s)
 	writer_stop(s);
 	write_release(&s->w);
 	close_env(s);
+	if (s->has_lock && ftruncate(s->lock_fd, 0) < 0)
+		s->has_lock = false; /* the next opening is only slower */
 	if (s->lock_fd >= 0)
 		(void)close(s->lock_fd);
 	for (size_t i = 0; i < VERIFIED_SPACES; i++)

@@ -28,10 +28,10 @@ static int get_record(struct store_read *r, struct span key, struct span path, s
 {
 	struct span payload, stored;
 	int error = record_get(r, TABLE_FILES, key, &payload);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	struct record_file f;
-	if (record_decode_file(payload, &f, &stored) < 0 || (f.path_size && !span_equal(stored, path)))
+	if (record_decode_file(payload, &f, &stored) != 0 || (f.path_size && !span_equal(stored, path)))
 		return store_mark_damaged(r->s, "a file's record is wrong");
 	*ret = f;
 	return 0;
@@ -44,7 +44,7 @@ int store_get_file(struct store_read *r, struct span path, struct store_file *re
 	if (!path_is_sane(path))
 		return -ENOENT;
 	int error = get_record(r, key_span(key, path_key(path, key)), path, &f);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	from_record(&f, ret);
 	return 0;
@@ -75,7 +75,7 @@ static int step(struct store_read *r, MDB_cursor *cursor, enum table table, bool
 	if (rc != 0)
 		return rc > 0 ? -rc : store_mark_damaged(r->s, mdb_strerror(rc));
 	int error = record_take(r, table, key, &value, ret_payload);
-	return error < 0 ? error : 1;
+	return error != 0 ? error : 1;
 }
 
 static bool key_begins_with(const MDB_val *key, struct span prefix)
@@ -83,8 +83,8 @@ static bool key_begins_with(const MDB_val *key, struct span prefix)
 	return key->mv_size >= prefix.size && memcmp(key->mv_data, prefix.data, prefix.size) == 0;
 }
 
-int store_each_file(struct store_read *r, struct span prefix, int (*each)(void *context, struct span path, const struct store_file *file),
-		    void *context)
+int store_each_file(struct store_read *r, struct span prefix,
+                    int (*each)(void *context, struct span path, const struct store_file *file), void *context)
 {
 	/* A long path's key agrees with the path only up to the cut, so no more of the prefix can be looked for. */
 	struct span begin = {prefix.data, prefix.size < PATH_KEY_CUT ? prefix.size : PATH_KEY_CUT};
@@ -101,7 +101,7 @@ int store_each_file(struct store_read *r, struct span prefix, int (*each)(void *
 			result = 0;
 			break;
 		}
-		if (record_decode_file(payload, &f, &stored) < 0) {
+		if (record_decode_file(payload, &f, &stored) != 0) {
 			result = store_mark_damaged(r->s, "a file's record is wrong");
 			break;
 		}
@@ -122,7 +122,7 @@ int store_each_doc_path(struct store_read *r, uint32_t id, int (*each)(void *con
 	uint8_t begin[4];
 	key_u32(id, begin);
 	MDB_val key = {sizeof(begin), begin};
-	struct span payload;
+	struct span payload = {"", 0};
 	MDB_cursor *cursor;
 	int result = open_cursor(r, TABLE_DOC_PATHS, &cursor);
 	if (result < 0)
@@ -148,11 +148,11 @@ static int detach(struct store_write *w, struct span path, uint32_t doc, uint32_
 	uint8_t key[4 + PATH_KEY_MAX];
 	uint32_t left;
 	int error = table_delete(w, TABLE_DOC_PATHS, key_span(key, doc_path_key(doc, path, key)));
-	if (error < 0)
+	if (error != 0)
 		return error == -ENOENT ? store_mark_damaged(w->s, "a document does not know its path") : error;
 	error = doc_add_path(w, doc, -1, &left);
-	if (error < 0)
-		return error;
+	if (error != 0)
+		return error == -ENOENT ? store_mark_damaged(w->s, "a document is missing") : error;
 	*ret_orphan = left == 0 ? doc : 0;
 	return 0;
 }
@@ -164,7 +164,7 @@ static int attach(struct store_write *w, struct span path, uint32_t doc)
 	size_t size = doc_path_key(doc, path, key);
 	struct span stored = path.size > PATH_KEY_DIRECT ? path : (struct span){path.data, 0};
 	int error = doc_add_path(w, doc, 1, &paths);
-	return error < 0 ? error : record_put(w, TABLE_DOC_PATHS, key_span(key, size), stored, (struct span){path.data, 0}, 0);
+	return error != 0 ? error : record_put(w, TABLE_DOC_PATHS, key_span(key, size), stored, (struct span){path.data, 0}, 0);
 }
 
 int store_put_file(struct store_write *w, struct span path, const struct store_file *file, uint32_t *ret_orphan)
@@ -176,7 +176,7 @@ int store_put_file(struct store_write *w, struct span path, const struct store_f
 		return -EINVAL;
 	struct span key = key_span(buffer, path_key(path, buffer));
 	int error = get_record(&w->view, key, path, &old);
-	if (error < 0 && error != -ENOENT)
+	if (error != 0 && error != -ENOENT)
 		return error;
 	if (error == 0)
 		w->counters.files[old.state]--;
@@ -185,15 +185,22 @@ int store_put_file(struct store_write *w, struct span path, const struct store_f
 		error = file->doc ? attach(w, path, file->doc) : 0;
 		if (error == 0 && old.doc)
 			error = detach(w, path, old.doc, &orphan);
-		if (error < 0)
+		if (error != 0)
 			return error;
 	}
-	struct record_file f = {.dev = file->stamp.dev, .ino = file->stamp.ino, .size = file->stamp.size, .mtime_ns = file->stamp.mtime_ns,
-				.ctime_ns = file->stamp.ctime_ns, .doc = file->doc, .state = file->state, .racy = file->racy,
-				.path_size = path.size > PATH_KEY_DIRECT ? (uint16_t)path.size : 0, .source = file->source,
-				.extraction = file->extraction};
+	struct record_file f = {.dev = file->stamp.dev,
+	                        .ino = file->stamp.ino,
+	                        .size = file->stamp.size,
+	                        .mtime_ns = file->stamp.mtime_ns,
+	                        .ctime_ns = file->stamp.ctime_ns,
+	                        .doc = file->doc,
+	                        .state = file->state,
+	                        .racy = file->racy,
+	                        .path_size = path.size > PATH_KEY_DIRECT ? (uint16_t)path.size : 0,
+	                        .source = file->source,
+	                        .extraction = file->extraction};
 	error = record_put(w, TABLE_FILES, key, (struct span){(char *)&f, sizeof(f)}, (struct span){path.data, f.path_size}, 0);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	w->counters.files[file->state]++;
 	w->changed = true;
@@ -214,7 +221,7 @@ int store_remove_file(struct store_write *w, struct span path, uint32_t *ret_orp
 		error = table_delete(w, TABLE_FILES, key);
 	if (error == 0 && old.doc)
 		error = detach(w, path, old.doc, &orphan);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	w->counters.files[old.state]--;
 	w->changed = true;
@@ -226,7 +233,11 @@ int store_counts(struct store_read *r, struct store_counts *ret)
 {
 	const struct counters *c = r->counters;
 	*ret = (struct store_counts){.files = c->files[STORE_OK] + c->files[STORE_SKIPPED] + c->files[STORE_FAILED],
-				     .ok = c->files[STORE_OK], .skipped = c->files[STORE_SKIPPED], .failed = c->files[STORE_FAILED],
-				     .documents = c->documents, .indexed_documents = c->indexed_documents, .text_bytes = c->text_bytes};
+	                             .ok = c->files[STORE_OK],
+	                             .skipped = c->files[STORE_SKIPPED],
+	                             .failed = c->files[STORE_FAILED],
+	                             .documents = c->documents,
+	                             .indexed_documents = c->indexed_documents,
+	                             .text_bytes = c->text_bytes};
 	return 0;
 }

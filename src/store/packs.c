@@ -32,7 +32,7 @@ int pack_add_raw(struct store_write *w, struct pack *p, size_t size, uint32_t *r
 	w->wrote = true;
 	if (p->size > 0 && p->size + size > PACK_BYTES) {
 		int error = pack_flush(w, p);
-		if (error < 0)
+		if (error != 0)
 			return error;
 	}
 	if (make_room(p, size) < 0)
@@ -51,7 +51,7 @@ int pack_add(struct store_write *w, struct pack *p, uint32_t doc, struct span da
 	struct item_head head = {doc, (uint32_t)data.size, item_sum(doc, data)};
 	char *room;
 	int error = pack_add_raw(w, p, sizeof(head) + data.size, ret_id, ret_at, &room);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	memcpy(room, &head, sizeof(head));
 	if (data.size)
@@ -69,7 +69,7 @@ int pack_flush(struct store_write *w, struct pack *p)
 	key_u32(p->id, key);
 	struct span k = {(char *)key, sizeof(key)};
 	int error = table_reserve(w, p->table, k, sizeof(struct record_head) + p->size, 0, &value);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	record_write(p->table, k, NULL, 0, value);
 	memcpy((char *)value + sizeof(struct record_head), p->data, p->size);
@@ -77,14 +77,19 @@ int pack_flush(struct store_write *w, struct pack *p)
 	return 0;
 }
 
+/* Empties it; keeps the memory unless a large text made it so. */
 void pack_reset(struct pack *p)
 {
 	p->size = 0;
-	if (p->capacity > PACK_BYTES) {
-		free(p->data);
-		p->data = NULL;
-		p->capacity = 0;
-	}
+	if (p->capacity > PACK_BYTES)
+		pack_release(p);
+}
+
+void pack_release(struct pack *p)
+{
+	free(p->data);
+	p->data = NULL;
+	p->size = p->capacity = 0;
 }
 
 static struct pack *open_pack(struct store_read *r, enum table table)
@@ -106,10 +111,10 @@ int pack_payload(struct store_read *r, enum table table, uint32_t id, struct spa
 	key_u32(id, key);
 	struct span k = {(char *)key, sizeof(key)};
 	int error = table_get(r, table, k, &value);
-	if (error < 0)
+	if (error != 0)
 		return error == -ENOENT ? store_mark_damaged(r->s, "a pack is missing") : error;
 	if (value.size < sizeof(struct record_head) ||
-	    record_check(table, k, (struct span){value.data, sizeof(struct record_head)}, &none) < 0)
+	    record_check(table, k, (struct span){value.data, sizeof(struct record_head)}, &none) != 0)
 		return store_mark_damaged(r->s, "a pack's head is wrong");
 	*ret = (struct span){value.data + sizeof(struct record_head), value.size - sizeof(struct record_head)};
 	return 0;

@@ -77,7 +77,8 @@ static int add_entry(struct postings *p, const struct term *t, uint32_t hash, ui
 	return 0;
 }
 
-/* A multiply-fold of the first and last 8 bytes for usual words: a call of the checksum for each was a twentieth of the writer's time. */
+/* A multiply-fold of the first and last 8 bytes for usual words: a call of the checksum for each was a twentieth of the writer's
+ * time. */
 static uint32_t term_hash(const struct term *t)
 {
 	uint64_t first = 0, last;
@@ -107,7 +108,7 @@ static int find_entry(struct postings *p, const struct term *t, uint32_t hash, u
 		}
 	}
 	int error = add_entry(p, t, hash, ret);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	p->slots[at] = *ret + 1;
 	return 0;
@@ -118,7 +119,8 @@ static int count_terms(struct postings *p, const struct term_postings *terms)
 {
 	if (grow((void **)&p->map, &p->map_capacity, terms->term_count, sizeof(*p->map), 1024) < 0)
 		return -ENOMEM;
-	memset(p->map, 0, terms->term_count * sizeof(*p->map));
+	if (terms->term_count > 0)
+		memset(p->map, 0, terms->term_count * sizeof(*p->map));
 	for (uint32_t i = 0; i < terms->posting_count; i++) {
 		const struct term_posting *posting = &terms->postings[i];
 		if (posting->term >= terms->term_count || posting->chunk >= terms->chunk_count || posting->count == 0)
@@ -150,7 +152,8 @@ static int map_terms(struct postings *p, const struct term_postings *terms, int 
 	for (uint32_t i = 0; i < terms->term_count; i++)
 		if (terms->terms[i].size == 0 || terms->terms[i].size > LIMIT_TERM_BYTES)
 			return -EINVAL;
-	if (grow((void **)&p->hashes, &p->hashes_capacity, terms->term_count, sizeof(*p->hashes), 1024) < 0 || (!p->slots && grow_slots(p) < 0))
+	if (grow((void **)&p->hashes, &p->hashes_capacity, terms->term_count, sizeof(*p->hashes), 1024) < 0 ||
+	    (!p->slots && grow_slots(p) < 0))
 		return -ENOMEM;
 	for (uint32_t i = 0; i < 2 * AHEAD; i++)
 		fetch_ahead(p, terms, i);
@@ -158,7 +161,7 @@ static int map_terms(struct postings *p, const struct term_postings *terms, int 
 		uint32_t entry;
 		fetch_ahead(p, terms, i + 2 * AHEAD);
 		int error = find_entry(p, &terms->terms[i], p->hashes[i], &entry);
-		if (error < 0)
+		if (error != 0)
 			return error;
 		p->entries[entry].live += live * (int32_t)p->map[i];
 		p->entries[entry].count += append ? p->map[i] : 0;
@@ -171,7 +174,7 @@ int postings_add(struct store_write *w, const struct term_postings *terms, uint3
 {
 	struct postings *p = &w->postings;
 	int error = count_terms(p, terms);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	w->wrote = true;
 	if (p->list_count > FLUSH_POSTINGS)
@@ -180,9 +183,9 @@ int postings_add(struct store_write *w, const struct term_postings *terms, uint3
 		error = grow((void **)&p->list, &p->list_capacity, p->list_count + terms->posting_count, sizeof(*p->list), 1 << 16);
 	if (error == 0)
 		error = map_terms(p, terms, live, append);
-	if (error < 0 && w->error == 0)
+	if (error != 0 && w->error == 0)
 		w->error = error; /* some terms have counted postings that are not there */
-	if (error < 0 || !append)
+	if (error != 0 || !append)
 		return error;
 	uint64_t *out = p->list + p->list_count;
 	for (uint32_t i = 0; i < terms->posting_count; i++) {
@@ -214,12 +217,14 @@ static uint64_t text_prefix(const char *text, size_t size)
 static int compare_entries(const void *a, const void *b, void *context)
 {
 	const struct postings *p = context;
-	const struct term_entry *x = &p->entries[((const struct order *)a)->entry], *y = &p->entries[((const struct order *)b)->entry];
+	const struct term_entry *x = &p->entries[((const struct order *)a)->entry],
+	                        *y = &p->entries[((const struct order *)b)->entry];
 	int c = memcmp(entry_text(p, x), entry_text(p, y), x->size < y->size ? x->size : y->size);
 	return c ? c : (int)x->size - (int)y->size;
 }
 
-/* Radix sort by the prefix, then by comparison among those that share it. `spare` has room for as many. Returns the sorted array. */
+/* Radix sort by the prefix, then by comparison among those that share it. `spare` has room for as many. Returns the sorted array.
+ */
 static struct order *sort_terms(struct postings *p, struct order *terms, struct order *spare, size_t count)
 {
 	for (unsigned shift = 0; shift < 64; shift += 8) {
@@ -310,8 +315,8 @@ static int open_last_block(struct term_record *t, struct store_block *ret)
 }
 
 /* Encodes what the short block held and the new postings as blocks; the end of the full ones goes to *ret_full. */
-static uint8_t *encode_blocks(uint8_t *out, struct store_block *begun, const uint32_t *chunks, const uint8_t *counts, uint32_t count,
-			      uint8_t **ret_full)
+static uint8_t *encode_blocks(uint8_t *out, struct store_block *begun, const uint32_t *chunks, const uint8_t *counts,
+                              uint32_t count, uint8_t **ret_full)
 {
 	*ret_full = out;
 	if (begun->count) {
@@ -342,7 +347,7 @@ static int seal(struct store_write *w, const uint8_t *blocks, size_t size, struc
 	char *room;
 	uint32_t sum;
 	int error = pack_add_raw(w, &w->pieces, sizeof(sum) + size, &ret->pack, &ret->at, &room);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	ret->size = (uint32_t)size;
 	sum = piece_sum(ret, blocks);
@@ -352,8 +357,8 @@ static int seal(struct store_write *w, const uint8_t *blocks, size_t size, struc
 }
 
 /* Makes the term's new value in the scratch memory, with room for its head before the payload that is returned. */
-static int make_value(struct store_write *w, struct sorted *s, struct term_record *old, int32_t live, const uint32_t *chunks, const uint8_t *counts,
-		      uint32_t count, struct span *ret)
+static int make_value(struct store_write *w, struct sorted *s, struct term_record *old, int32_t live, const uint32_t *chunks,
+                      const uint8_t *counts, uint32_t count, struct span *ret)
 {
 	struct store_block begun = {.count = 0};
 	struct piece piece = {0};
@@ -361,9 +366,10 @@ static int make_value(struct store_write *w, struct sorted *s, struct term_recor
 	size_t need = 80 + pieces_size + blocks_size + (size_t)(count / STORE_BLOCK_MAX + 2) * BLOCK_MAX_BYTES + 8;
 	if (grow((void **)&s->scratch, &s->scratch_capacity, need, 1, 1 << 14) < 0)
 		return -ENOMEM;
-	/* The blocks first, at a place that leaves room for the head and pieces before them: how many pieces there are depends on them. */
+	/* The blocks first, at a place that leaves room for the head and pieces before them: how many pieces there are depends on
+	 * them. */
 	uint8_t *blocks = s->scratch + 48 + pieces_size, *full, *end;
-	if (count && open_last_block(old, &begun) < 0)
+	if (count && open_last_block(old, &begun) != 0)
 		return store_mark_damaged(w->s, "a posting list is wrong");
 	blocks_size = (size_t)(old->blocks_end - old->blocks);
 	if (blocks_size)
@@ -371,7 +377,7 @@ static int make_value(struct store_write *w, struct sorted *s, struct term_recor
 	end = encode_blocks(blocks + blocks_size, &begun, chunks, counts, count, &full);
 	if (full - blocks > SEAL_BYTES) {
 		int error = seal(w, blocks, (size_t)(full - blocks), &piece);
-		if (error < 0)
+		if (error != 0)
 			return error;
 	} else {
 		full = blocks;
@@ -379,7 +385,8 @@ static int make_value(struct store_write *w, struct sorted *s, struct term_recor
 	/* Backwards from the blocks that stay. */
 	uint8_t head[16], last[16];
 	size_t last_size = piece.size ? (size_t)(piece_encode(last, &piece) - last) : 0;
-	size_t head_size = (size_t)(varint_put(varint_put(head, old->live + (uint32_t)live), old->piece_count + (last_size > 0)) - head);
+	size_t head_size =
+	        (size_t)(varint_put(varint_put(head, old->live + (uint32_t)live), old->piece_count + (last_size > 0)) - head);
 	uint8_t *start = full - last_size - pieces_size - head_size;
 	memcpy(start + head_size + pieces_size, last, last_size);
 	if (pieces_size)
@@ -389,8 +396,18 @@ static int make_value(struct store_write *w, struct sorted *s, struct term_recor
 	return 0;
 }
 
-static int update_term(struct store_write *w, MDB_cursor *cursor, struct sorted *s, const struct term_entry *e, const uint32_t *chunks,
-		       const uint8_t *counts)
+/* Writes a value that make_value() made. */
+static int put_term(struct store_write *w, MDB_cursor *cursor, struct span key, struct span payload, unsigned flags)
+{
+	struct record_head head = record_head(TABLE_TERMS, key, payload);
+	MDB_val v = {sizeof(head) + payload.size, (char *)(uintptr_t)payload.data - sizeof(head)},
+	        k = {key.size, (void *)(uintptr_t)key.data};
+	memcpy(v.mv_data, &head, sizeof(head));
+	return write_result(w, mdb_cursor_put(cursor, &k, &v, flags));
+}
+
+static int update_term(struct store_write *w, MDB_cursor *cursor, struct sorted *s, const struct term_entry *e,
+                       const uint32_t *chunks, const uint8_t *counts)
 {
 	struct span key = {entry_text(&w->postings, e), e->size}, payload;
 	MDB_val k = {key.size, (void *)(uintptr_t)key.data}, v;
@@ -398,18 +415,15 @@ static int update_term(struct store_write *w, MDB_cursor *cursor, struct sorted 
 	int rc = mdb_cursor_get(cursor, &k, &v, MDB_SET);
 	if (rc != 0 && rc != MDB_NOTFOUND)
 		return write_result(w, rc);
-	if (rc == 0 && (record_check(TABLE_TERMS, key, (struct span){v.mv_data, v.mv_size}, &payload) < 0 || term_decode(payload, &old) < 0))
+	if (rc == 0 &&
+	    (record_check(TABLE_TERMS, key, (struct span){v.mv_data, v.mv_size}, &payload) != 0 || term_decode(payload, &old) != 0))
 		return store_mark_damaged(w->s, "a term's record is wrong");
 	if (e->live < 0 && old.live < (uint32_t)-e->live)
 		return -EINVAL; /* un-indexed with other terms than it was indexed with */
 	int error = make_value(w, s, &old, e->live, chunks, counts, e->count, &payload);
-	if (error < 0)
+	if (error != 0)
 		return error;
-	struct record_head head = record_head(TABLE_TERMS, key, payload);
-	v = (MDB_val){sizeof(head) + payload.size, (char *)(uintptr_t)payload.data - sizeof(head)};
-	memcpy(v.mv_data, &head, sizeof(head));
-	k = (MDB_val){key.size, (void *)(uintptr_t)key.data};
-	return write_result(w, mdb_cursor_put(cursor, &k, &v, rc == 0 ? MDB_CURRENT : 0));
+	return put_term(w, cursor, key, payload, rc == 0 ? MDB_CURRENT : 0);
 }
 
 static int update_terms(struct store_write *w, struct sorted *s)
@@ -419,7 +433,7 @@ static int update_terms(struct store_write *w, struct sorted *s)
 	const uint32_t *chunks = s->chunks;
 	const uint8_t *counts = s->counts;
 	int error = write_result(w, mdb_cursor_open(w->txn, w->s->tables[TABLE_TERMS], &cursor));
-	if (error < 0)
+	if (error != 0)
 		return error;
 	for (size_t i = 0; i < p->entry_count && error == 0; i++) {
 		const struct term_entry *e = &p->entries[s->order[i].entry];
@@ -465,6 +479,95 @@ void postings_release(struct postings *p)
 	*p = (struct postings){0};
 }
 
+/* --- collecting ---------------------------------------------------------------------------------------------------- */
+
+/* A whole list in memory. */
+struct list {
+	uint32_t *chunks;
+	uint8_t *counts;
+	size_t count, chunk_capacity, count_capacity;
+};
+
+/* Reads what a cursor gives, under new ids; those that are gone are left out. */
+static int read_renamed(struct store_cursor *c, const uint32_t *renamed, struct list *l)
+{
+	struct store_block block;
+	int more;
+	l->count = 0;
+	while ((more = store_cursor_next(c, &block)) == 1) {
+		if (grow((void **)&l->chunks, &l->chunk_capacity, l->count + block.count, sizeof(*l->chunks), 4096) < 0 ||
+		    grow((void **)&l->counts, &l->count_capacity, l->count + block.count, 1, 4096) < 0)
+			return -ENOMEM;
+		for (uint32_t i = 0; i < block.count; i++) {
+			uint32_t chunk = renamed[block.chunks[i]];
+			l->chunks[l->count] = chunk;
+			l->counts[l->count] = block.counts[i];
+			l->count += chunk != UINT32_MAX;
+		}
+	}
+	return more;
+}
+
+static int rename_term(struct store_write *w, MDB_cursor *cursor, const MDB_val *key, const MDB_val *value, const uint32_t *renamed,
+                       struct list *l, struct sorted *s)
+{
+	struct span payload;
+	struct term_record t;
+	int error = record_take(&w->view, TABLE_TERMS, key, value, &payload);
+	if (error == 0 && term_decode(payload, &t) != 0)
+		error = store_mark_damaged(w->s, "a term's record is wrong");
+	if (error != 0)
+		return error;
+	struct store_cursor c = {
+	        .r = &w->view, .pieces = t.pieces, .pieces_end = t.pieces_end, .last = t.blocks, .last_end = t.blocks_end};
+	struct term_record empty = {.live = t.live};
+	char text[LIMIT_TERM_BYTES];
+	if (key->mv_size > sizeof(text))
+		return store_mark_damaged(w->s, "a term is too long");
+	memcpy(text, key->mv_data, key->mv_size);
+	error = read_renamed(&c, renamed, l);
+	if (error == 0 && l->count == 0)
+		return write_result(w, mdb_cursor_del(cursor, 0));
+	if (error == 0)
+		error = make_value(w, s, &empty, 0, l->chunks, l->counts, (uint32_t)l->count, &payload);
+	return error != 0 ? error : put_term(w, cursor, (struct span){text, key->mv_size}, payload, MDB_CURRENT);
+}
+
+static int rename_terms(struct store_write *w, const uint32_t *renamed)
+{
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	struct list l = {0};
+	struct sorted s = {0};
+	int rc = mdb_cursor_open(w->txn, w->s->tables[TABLE_TERMS], &cursor), error = write_result(w, rc);
+	if (error != 0)
+		return error;
+	while (error == 0 && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
+		error = rename_term(w, cursor, &key, &value, renamed, &l, &s);
+	mdb_cursor_close(cursor);
+	free(l.chunks);
+	free(l.counts);
+	sorted_release(&s);
+	return error != 0 ? error : rc == MDB_NOTFOUND ? 0 : write_result(w, rc);
+}
+
+int postings_rename(struct store_write *w, const uint32_t *renamed)
+{
+	uint8_t key[4];
+	/* Packs up to here are read and then removed; what is written from now on goes to others. */
+	int error = pack_flush(w, &w->pieces);
+	uint32_t first = w->counters.first_piece_pack, limit = w->counters.next_pack[2];
+	if (error == 0)
+		error = rename_terms(w, renamed);
+	for (uint32_t id = first; id < limit && error == 0; id++) {
+		key_u32(id, key);
+		error = table_delete(w, TABLE_POSTINGS, (struct span){(char *)key, sizeof(key)});
+		error = error == -ENOENT ? store_mark_damaged(w->s, "a pack is missing") : error;
+	}
+	w->counters.first_piece_pack = limit;
+	return error;
+}
+
 /* --- documents ----------------------------------------------------------------------------------------------------- */
 
 static int set_live(struct store_write *w, uint32_t id, struct record_doc *d, bool live)
@@ -475,7 +578,7 @@ static int set_live(struct store_write *w, uint32_t id, struct record_doc *d, bo
 	d->flags = (uint8_t)(DOC_HAS_IDS | (live ? DOC_LIVE : 0));
 	if (error == 0)
 		error = doc_update(w, id, d);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	c->live_chunks = live ? c->live_chunks + d->chunk_count : c->live_chunks - d->chunk_count;
 	c->live_length = live ? c->live_length + length : c->live_length - length;
@@ -489,25 +592,25 @@ int store_index_doc(struct store_write *w, uint32_t id, const struct term_postin
 	struct record_doc d;
 	struct span title;
 	int error = doc_get(&w->view, id, &d, &title);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	if (d.epoch != w->counters.epoch || terms->chunk_count != d.chunk_count)
 		return -EINVAL;
 	if (d.flags & DOC_LIVE)
 		return 0;
 	bool fresh = !(d.flags & DOC_HAS_IDS);
-	if (fresh) {
-		if (w->counters.next_chunk > UINT32_MAX - STORE_SEGMENT_CHUNKS - d.chunk_count)
-			return -EFBIG;
+	if (fresh && w->counters.next_chunk > UINT32_MAX - STORE_SEGMENT_CHUNKS - d.chunk_count)
+		return -EFBIG;
+	if (fresh)
 		d.chunk_base = w->counters.next_chunk;
+	/* First, because it changes nothing when the terms are wrong. */
+	error = postings_add(w, terms, d.chunk_base, 1, fresh);
+	if (error == 0 && fresh) {
 		error = segments_assign(w, id, d.chunk_base, terms->chunk_lengths, d.chunk_count);
-		if (error < 0)
-			return error;
 		w->counters.next_chunk += d.chunk_count;
 		w->counters.held_chunks += d.chunk_count;
 	}
-	error = postings_add(w, terms, d.chunk_base, 1, fresh);
-	return error < 0 ? error : set_live(w, id, &d, true);
+	return error != 0 ? error : set_live(w, id, &d, true);
 }
 
 int store_unindex_doc(struct store_write *w, uint32_t id, const struct term_postings *terms)
@@ -515,14 +618,14 @@ int store_unindex_doc(struct store_write *w, uint32_t id, const struct term_post
 	struct record_doc d;
 	struct span title;
 	int error = doc_get(&w->view, id, &d, &title);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	if (!(d.flags & DOC_LIVE))
 		return 0;
 	if (terms->chunk_count != d.chunk_count)
 		return -EINVAL;
 	error = postings_add(w, terms, d.chunk_base, -1, false);
-	return error < 0 ? error : set_live(w, id, &d, false);
+	return error != 0 ? error : set_live(w, id, &d, false);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------- */
@@ -537,16 +640,16 @@ static int get_term(struct store_read *r, struct span term, struct term_record *
 		error = postings_flush(r->w);
 	if (error == 0)
 		error = record_get(r, TABLE_TERMS, term, &payload);
-	if (error < 0)
+	if (error != 0)
 		return error;
-	return term_decode(payload, ret) < 0 ? store_mark_damaged(r->s, "a term's record is wrong") : 0;
+	return term_decode(payload, ret) != 0 ? store_mark_damaged(r->s, "a term's record is wrong") : 0;
 }
 
 int store_find_term(struct store_read *r, struct span term, struct store_term *ret)
 {
 	struct term_record t;
 	int error = get_term(r, term, &t);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	ret->live_chunks = t.live;
 	return 0;
@@ -556,14 +659,15 @@ int store_cursor_open(struct store_read *r, struct span term, struct store_curso
 {
 	struct term_record t;
 	int error = get_term(r, term, &t);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	struct store_cursor *c = r->cursors;
 	if (c)
 		r->cursors = c->next;
 	else if (!(c = malloc(sizeof(*c))))
 		return -ENOMEM;
-	*c = (struct store_cursor){.r = r, .pieces = t.pieces, .pieces_end = t.pieces_end, .last = t.blocks, .last_end = t.blocks_end};
+	*c = (struct store_cursor){
+	        .r = r, .pieces = t.pieces, .pieces_end = t.pieces_end, .last = t.blocks, .last_end = t.blocks_end};
 	*ret = c;
 	return 0;
 }
@@ -585,7 +689,7 @@ static int open_piece(struct store_cursor *c)
 	if (!c->pieces)
 		return cursor_fail(c, "a posting list is wrong");
 	int error = pack_payload(c->r, TABLE_POSTINGS, piece.pack, &pack);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	if (piece.at > pack.size || pack.size - piece.at < sizeof(sum) || pack.size - piece.at - sizeof(sum) < piece.size)
 		return cursor_fail(c, "a posting list is wrong");
@@ -602,7 +706,7 @@ int store_cursor_next(struct store_cursor *c, struct store_block *ret)
 	while (c->blocks == c->blocks_end) {
 		if (c->pieces < c->pieces_end) {
 			int error = open_piece(c);
-			if (error < 0)
+			if (error != 0)
 				return error;
 		} else if (c->last) {
 			c->blocks = c->last;

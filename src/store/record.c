@@ -6,7 +6,8 @@
 
 uint32_t record_sum(enum table table, struct span key, struct span payload)
 {
-	uint64_t sum = checksum64(payload.data, payload.size) * 0x9e3779b97f4a7c15u + checksum64(key.data, key.size) + (uint64_t)table;
+	uint64_t sum =
+	        checksum64(payload.data, payload.size) * 0x9e3779b97f4a7c15u + checksum64(key.data, key.size) + (uint64_t)table;
 	return (uint32_t)(sum ^ (sum >> 32));
 }
 
@@ -88,7 +89,8 @@ int record_decode_extraction(struct span payload, struct store_extraction *ret)
 	if (total != rest.size || x.state > STORE_FAILED)
 		return -EIO;
 	struct store_extraction out = {.state = x.state, .syntax = x.syntax, .pages = x.pages, .doc = x.doc};
-	struct span *strings[EXTRACTION_STRINGS] = {&out.extractor, &out.media_type, &out.encoding, &out.title, &out.code, &out.message};
+	struct span *strings[EXTRACTION_STRINGS] = {&out.extractor, &out.media_type, &out.encoding,
+	                                            &out.title,     &out.code,       &out.message};
 	for (size_t i = 0; i < EXTRACTION_STRINGS; i++) {
 		*strings[i] = (struct span){rest.data, x.sizes[i]};
 		rest.data += x.sizes[i];
@@ -149,8 +151,8 @@ int segment_check(struct span value, enum table table, struct segment_head *ret)
 	memcpy(&head, value.data, sizeof(head));
 	if (head.magic != RECORD_MAGIC || head.type != (uint8_t)table || head.version != RECORD_VERSION || head.zero != 0)
 		return -EIO;
-	if (head.capacity == 0 || head.capacity > STORE_SEGMENT_CHUNKS || head.capacity % 64 || head.dims > 4096 || head.dims % 64 ||
-	    (head.dims == 0) != (table == TABLE_SEGMENTS))
+	if (head.capacity == 0 || head.capacity > STORE_SEGMENT_CHUNKS || head.capacity % 64 || head.dims > 4096 ||
+	    head.dims % 64 || (head.dims == 0) != (table == TABLE_SEGMENTS))
 		return -EIO;
 	if (value.size - sizeof(head) != segment_columns_size(&head))
 		return -EIO;

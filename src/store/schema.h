@@ -8,24 +8,25 @@
 
 #include "store/store.h"
 
-enum { STORE_FORMAT = 1 };
+enum { STORE_FORMAT = 2 };
 
 enum table {
-	TABLE_INFO,	   /* name -> format, counters */
-	TABLE_FILES,	   /* path key -> record_file, [path] */
+	TABLE_INFO,        /* name -> format, counters */
+	TABLE_FILES,       /* path key -> record_file, [path] */
 	TABLE_DOC_PATHS,   /* document, path key -> [path] */
 	TABLE_EXTRACTIONS, /* hash -> record_extraction, strings */
-	TABLE_DOCS,	   /* document -> record_doc, title */
-	TABLE_DOC_KEYS,	   /* clean hash, syntax -> document */
-	TABLE_TEXTS,	   /* pack -> texts */
-	TABLE_SPACES,	   /* number -> record_space, name */
+	TABLE_DOCS,        /* document -> record_doc, title */
+	TABLE_DOC_KEYS,    /* clean hash, syntax -> document */
+	TABLE_TEXTS,       /* pack -> texts */
+	TABLE_SPACES,      /* number -> record_space, name */
+	TABLE_NAMES,       /* hash of a name, document -> nothing */
 	/* From here on the index: dropped when the recipe changes. */
-	TABLE_CHUNKS,	/* pack -> chunk lists */
-	TABLE_TERMS,	/* term -> live count, directory of pieces, last blocks */
+	TABLE_CHUNKS,   /* pack -> chunk lists */
+	TABLE_TERMS,    /* term -> live count, directory of pieces, last blocks */
 	TABLE_POSTINGS, /* pack -> pieces: runs of full blocks */
 	TABLE_SEGMENTS, /* segment -> columns of 1024 chunks */
-	TABLE_VECTORS,	/* space, segment -> rows, scales, bits */
-	TABLE_FLOATS,	/* space, document -> float rows */
+	TABLE_VECTORS,  /* space, segment -> rows, scales, bits */
+	TABLE_FLOATS,   /* space, document -> float rows */
 	TABLE_COUNT,
 	TABLE_FIRST_OF_INDEX = TABLE_CHUNKS
 };
@@ -42,7 +43,7 @@ struct record_head {
 struct segment_head {
 	uint8_t magic, type, version, zero;
 	uint32_t capacity; /* rows there is room for; a multiple of 64 */
-	uint32_t dims;	   /* 0 for TABLE_SEGMENTS */
+	uint32_t dims;     /* 0 for TABLE_SEGMENTS */
 	uint32_t zero2;
 	uint64_t sum;
 	uint64_t zero3[3];
@@ -62,9 +63,11 @@ struct record_format {
 struct counters {
 	uint64_t generation;
 	uint32_t next_doc, next_chunk, next_space, epoch; /* epoch: number of the recipe */
-	uint32_t next_pack[3];				  /* texts, chunk lists, postings */
-	uint32_t orphans;				  /* documents without a path */
-	uint64_t files[3];				  /* by enum store_state */
+	uint32_t next_pack[3];                            /* texts, chunk lists, postings */
+	uint32_t first_piece_pack;                        /* packs of postings below are gone */
+	uint32_t orphans;                                 /* documents without a path */
+	uint32_t zero;
+	uint64_t files[3];                                 /* by enum store_state */
 	uint64_t documents, indexed_documents, text_bytes; /* of documents with a path; indexed ones */
 	uint64_t live_chunks, live_length;
 	uint64_t held_chunks; /* ids in use: live ones and those of un-indexed documents */
@@ -105,9 +108,10 @@ struct record_space {
 };
 
 _Static_assert(sizeof(struct record_head) == 8 && sizeof(struct segment_head) == 48 && sizeof(struct item_head) == 16, "padding");
-_Static_assert(sizeof(struct counters) == 8 + 8 * 4 + 9 * 8 + 32, "padding");
+_Static_assert(sizeof(struct counters) == 8 + 10 * 4 + 9 * 8 + 32, "padding");
 _Static_assert(sizeof(struct record_file) == 112 && sizeof(struct record_doc) == 76 && sizeof(struct record_extraction) == 24 &&
-	       sizeof(struct record_space) == 36, "padding");
+                       sizeof(struct record_space) == 36,
+               "padding");
 
 /* --- records: pure ------------------------------------------------------------------------------------------------- */
 

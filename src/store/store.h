@@ -49,7 +49,7 @@ int store_open(const struct store_options *options, struct store **ret, char ret
 void store_close(struct store *s);
 bool store_damaged(const struct store *s);
 /* Text kept in the lock file for others to find the owner by ("pid 12 mount /home/u/corpus"); at most 4 KiB, one line. */
-int store_set_owner(struct store *s, const char *text);
+int store_set_owner(struct store *s, const char *text); /* -EBADF for a store that is only read */
 /* Reads that text without opening the store; -ENOENT when nobody holds the lock. */
 int store_owner(const char *directory, char *text, size_t size);
 /* Bytes of the data file in use and of the map. */
@@ -59,7 +59,7 @@ int store_sizes(struct store *s, uint64_t *ret_used, uint64_t *ret_map);
 
 /* One operation. `run` is called on the writer thread, possibly again from the start after the map grew, so it must not change
  * anything but the transaction; a negative return undoes nothing by itself: it aborts the batch, which is then redone with the
- * failed operation left out. `done` is called once, on the writer thread, after the commit that holds it is on disk (result 0) or
+ * failed operation left out (unless it failed before it changed anything, which costs nothing). `done` is called once, on the writer thread, after the commit that holds it is on disk (result 0) or
  * when it failed (negative errno; -ENOSPC for a full disk). The struct belongs to the caller and must live until then. */
 struct store_op {
 	int (*run)(struct store_write *w, struct store_op *op);
@@ -127,15 +127,17 @@ int store_find_doc(struct store_read *r, const struct hash *clean, uint8_t synta
 int store_doc_text(struct store_read *r, uint32_t id, struct span *ret);
 /* The serialised chunk list as it was put. */
 int store_doc_chunks(struct store_read *r, uint32_t id, struct span *ret);
-/* Calls `each` in path order until it returns non-zero, which is then returned. `prefix` "" for all, "a/b/" for a folder. */
+/* Calls `each` in the byte order of the paths until it returns non-zero, which is then returned. `prefix` "" for all, "a/b/" for a
+ * folder. Paths over 480 bytes stand in order only by their first 449. */
 int store_each_file(struct store_read *r, struct span prefix,
 		    int (*each)(void *context, struct span path, const struct store_file *file), void *context);
 int store_each_doc_path(struct store_read *r, uint32_t id, int (*each)(void *context, struct span path), void *context);
 
 struct store_counts {
 	uint64_t files, ok, skipped, failed; /* files by state */
-	uint64_t documents, indexed_documents;
-	uint64_t text_bytes; /* of documents */
+	uint64_t documents;		     /* that a path leads to */
+	uint64_t indexed_documents;
+	uint64_t text_bytes; /* of documents that a path leads to */
 };
 int store_counts(struct store_read *r, struct store_counts *ret);
 
@@ -149,6 +151,12 @@ int store_put_extraction(struct store_write *w, const struct hash *key, const st
 int store_put_file(struct store_write *w, struct span path, const struct store_file *file, uint32_t *ret_orphan);
 /* -ENOENT when there is none. */
 int store_remove_file(struct store_write *w, struct span path, uint32_t *ret_orphan);
+
+/* Notes that a document may bear the name with this hash, for store_each_name; any number of names a document, and equal ones again are nothing. */
+int store_put_name(struct store_write *w, uint64_t name, uint32_t doc);
+/* Documents noted under this hash, in order of id, until `each` returns non-zero, which is then returned. Hints: the document may be gone or bear the
+ * name no more. */
+int store_each_name(struct store_read *r, uint64_t name, int (*each)(void *context, uint32_t doc), void *context);
 
 /* --- the index ----------------------------------------------------------------------------------------------------- */
 
@@ -169,7 +177,7 @@ int store_find_space(struct store_read *r, const struct hash *fingerprint, struc
  * (dims / 64 words a row) for the two-stage scan. `floats` is NULL or the float rows to keep (spaces that are not cheap). */
 int store_put_vectors(struct store_write *w, uint32_t space, uint32_t doc, const uint8_t *rows, const float *scales,
 		      const uint64_t *bits, const float *floats);
-/* The float rows kept for a document, chunk_count * dims, or -ENOENT. */
+/* The float rows kept for a document, chunk_count * dims, or -ENOENT. Not aligned: to be copied. */
 int store_doc_floats(struct store_read *r, uint32_t space, uint32_t doc, struct span *ret);
 
 enum { STORE_SEGMENT_CHUNKS = 1024 }; /* chunk ids are grouped into segments: id / 1024 */
@@ -192,7 +200,7 @@ struct store_segment {
 int store_segment(struct store_read *r, uint32_t segment, struct store_segment *ret);
 
 struct store_vectors {
-	uint32_t count;
+	uint32_t count;	      /* may be less than the segment's: the chunks after have no vector yet */
 	const uint8_t *rows;  /* 64-byte aligned, count * dims */
 	const float *scales;  /* 0 for a zero vector, NaN where no vector is there yet */
 	const uint64_t *bits; /* count * dims / 64 */
@@ -217,8 +225,9 @@ int store_cursor_open(struct store_read *r, struct span term, struct store_curso
 int store_cursor_next(struct store_cursor *c, struct store_block *ret);
 void store_cursor_close(struct store_cursor *c);
 
-/* Drops documents that no path leads to and compacts what they leave, when they are more than `share` (0..1) of all chunks. May
- * rewrite much; called by the indexer when idle, as an operation. Returns 1 when something was dropped, else 0 or -errno. */
+/* Drops documents that no path leads to and compacts what they leave, when they are more than `share` (0..1) of all chunks or of all
+ * documents. The chunks that stay get new ids without gaps, in the same order; document ids stay. Rewrites the index, in memory until
+ * it is committed; called by the indexer when idle, as an operation. Returns 1 when something was dropped, else 0 or -errno. */
 int store_collect(struct store_write *w, double share);
 
 #endif

@@ -1,5 +1,5 @@
-/* Transactions: the pool of read transactions, the exchange of the map under them, and the calls into LMDB's tables, where its codes
- * become errno and every value is checked. */
+/* Transactions: the pool of read transactions, the exchange of the map under them, and the calls into LMDB's tables, where its
+ * codes become errno and every value is checked. */
 #include "store/internal.h"
 
 #include <errno.h>
@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -38,10 +39,10 @@ static bool is_damage(int rc)
 	return rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INVALID;
 }
 
-int store_mark_damaged(struct store *s, const char *why)
+void store_note_damage(struct store *s, const char *why)
 {
 	if (atomic_exchange(&s->damaged, true) || s->mode != STORE_WRITE)
-		return -EIO;
+		return;
 	char path[4200];
 	int n = snprintf(path, sizeof(path), "%s/damaged", s->directory);
 	int fd = n > 0 && (size_t)n < sizeof(path) ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
@@ -51,7 +52,6 @@ int store_mark_damaged(struct store *s, const char *why)
 		(void)written;
 		(void)close(fd);
 	}
-	return -EIO;
 }
 
 static int read_result(struct store_read *r, int rc)
@@ -80,15 +80,16 @@ void txn_locate_map(struct store *s)
 		uintptr_t begin;
 		unsigned major_number, minor_number;
 		uint64_t offset, inode;
-		if (sscanf(line, "%" SCNxPTR "-%*x %*4s %" SCNx64 " %x:%x %" SCNu64, &begin, &offset, &major_number, &minor_number, &inode) == 5 &&
+		if (sscanf(line, "%" SCNxPTR "-%*x %*4s %" SCNx64 " %x:%x %" SCNu64, &begin, &offset, &major_number, &minor_number,
+		           &inode) == 5 &&
 		    offset == 0 && inode == st.st_ino && makedev(major_number, minor_number) == st.st_dev)
 			s->map = (const char *)begin; /* NOLINT(performance-no-int-to-ptr): an address as text is all there is */
 	}
 	(void)fclose(maps);
 }
 
-/* New readers give way for this long when someone waits to exchange the map, and then go on: a thread that holds one read transaction
- * and begins another must not wait for itself. */
+/* New readers give way for this long when someone waits to exchange the map, and then go on: a thread that holds one read
+ * transaction and begins another must not wait for itself. */
 enum { GIVE_WAY_MS = 20 };
 
 int txn_resize(struct store *s, size_t bytes)
@@ -223,9 +224,9 @@ int store_read_begin(struct store *s, struct store_read **ret)
 	txn_bound(r);
 	int error = info_get_counters(r, &r->snapshot);
 	r->counters = &r->snapshot;
-	if (error < 0) {
+	if (error != 0) {
 		store_read_end(r);
-		return error == -ENOENT ? -EIO : error;
+		return error;
 	}
 	*ret = r;
 	return 0;
@@ -253,8 +254,8 @@ static bool in_file(const struct store_read *r, const char *end)
 	return mdb_env_get_fd(r->s->env, &fd) == 0 && fstat(fd, &st) == 0 && end - r->map <= st.st_size;
 }
 
-/* A flipped bit in a page can make a value reach past the file, and touching that is a SIGBUS. What a write transaction gives may also
- * be a page in our own memory, or one that it wrote to the file before its end. */
+/* A flipped bit in a page can make a value reach past the file, and touching that is a SIGBUS. What a write transaction gives may
+ * also be a page in our own memory, or one that it wrote to the file before its end. */
 bool value_in_bounds(const struct store_read *r, const MDB_val *value)
 {
 	const char *p = value->mv_data;
@@ -267,6 +268,12 @@ bool value_in_bounds(const struct store_read *r, const MDB_val *value)
 	if (p < r->map || p >= r->map + r->s->map_size)
 		return true;
 	return value->mv_size <= (size_t)(r->map + r->s->map_size - p) && in_file(r, p + value->mv_size);
+}
+
+void value_fetch(const void *data, size_t size)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)data / page * page;
+	(void)madvise((void *)begin, (uintptr_t)data + size - begin, MADV_WILLNEED); /* NOLINT(performance-no-int-to-ptr) */
 }
 
 int table_get(struct store_read *r, enum table table, struct span key, struct span *ret)
@@ -285,9 +292,9 @@ int record_get(struct store_read *r, enum table table, struct span key, struct s
 {
 	struct span value;
 	int error = table_get(r, table, key, &value);
-	if (error < 0)
+	if (error != 0)
 		return error;
-	if (record_check(table, key, value, ret_payload) < 0)
+	if (record_check(table, key, value, ret_payload) != 0)
 		return store_mark_damaged(r->s, "a record's checksum is wrong");
 	return 0;
 }
@@ -295,7 +302,8 @@ int record_get(struct store_read *r, enum table table, struct span key, struct s
 int record_take(struct store_read *r, enum table table, const MDB_val *key, const MDB_val *value, struct span *ret_payload)
 {
 	if (!value_in_bounds(r, value) || !value_in_bounds(r, key) ||
-	    record_check(table, (struct span){key->mv_data, key->mv_size}, (struct span){value->mv_data, value->mv_size}, ret_payload) < 0)
+	    record_check(table, (struct span){key->mv_data, key->mv_size}, (struct span){value->mv_data, value->mv_size},
+	                 ret_payload) != 0)
 		return store_mark_damaged(r->s, "a record's checksum is wrong");
 	return 0;
 }
@@ -319,7 +327,7 @@ int table_reserve(struct store_write *w, enum table table, struct span key, size
 	MDB_val k = {key.size, (void *)(uintptr_t)key.data}, v = {size, NULL};
 	w->wrote = true;
 	int error = write_result(w, mdb_put(w->txn, w->s->tables[table], &k, &v, flags | MDB_RESERVE));
-	if (error < 0)
+	if (error != 0)
 		return error;
 	*ret = v.mv_data;
 	return 0;
@@ -336,7 +344,7 @@ int record_put(struct store_write *w, enum table table, struct span key, struct 
 	if (rest.size)
 		memcpy(payload + fixed.size, rest.data, rest.size);
 	int error = table_reserve(w, table, key, sizeof(struct record_head) + size, flags, &room);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	record_write(table, key, payload, size, room);
 	return 0;

@@ -14,9 +14,9 @@ static int get_space(struct store_read *r, uint32_t number, struct record_space 
 	uint8_t key[4];
 	struct span payload, name;
 	int error = record_get(r, TABLE_SPACES, space_key(number, key), &payload);
-	if (error < 0)
+	if (error != 0)
 		return error;
-	return record_decode_space(payload, ret, &name) < 0 ? store_mark_damaged(r->s, "a space's record is wrong") : 0;
+	return record_decode_space(payload, ret, &name) != 0 ? store_mark_damaged(r->s, "a space's record is wrong") : 0;
 }
 
 /* Spaces are few: a walk over their numbers does. */
@@ -25,7 +25,7 @@ int store_find_space(struct store_read *r, const struct hash *fingerprint, struc
 	for (uint32_t number = 1; number < r->counters->next_space; number++) {
 		struct record_space space;
 		int error = get_space(r, number, &space);
-		if (error < 0)
+		if (error != 0)
 			return error;
 		if (hash_equal(&space.fingerprint, fingerprint)) {
 			*ret = (struct store_space){number, space.dims, space.fingerprint};
@@ -53,7 +53,7 @@ int store_put_space(struct store_write *w, const struct hash *fingerprint, struc
 		return error;
 	uint32_t number = w->counters.next_space;
 	error = record_put(w, TABLE_SPACES, space_key(number, key), (struct span){(char *)&space, sizeof(space)}, name, 0);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	w->counters.next_space++;
 	*ret_number = number;
@@ -62,14 +62,15 @@ int store_put_space(struct store_write *w, const struct hash *fingerprint, struc
 
 /* Rows [from, from + count) of the document's into one segment. */
 static int put_rows(struct store_write *w, uint32_t space, uint32_t dims, uint32_t chunk, uint32_t count, const uint8_t *rows,
-		    const float *scales, const uint64_t *bits)
+                    const float *scales, const uint64_t *bits)
 {
 	struct segment_buffer *b;
 	uint32_t at = chunk % STORE_SEGMENT_CHUNKS;
 	int error = segments_touch(w, TABLE_VECTORS, space, chunk / STORE_SEGMENT_CHUNKS, dims, &b);
-	if (error < 0)
+	if (error != 0)
 		return error;
-	char *scale_column = b->columns + (size_t)STORE_SEGMENT_CHUNKS * dims, *bit_column = scale_column + STORE_SEGMENT_CHUNKS * sizeof(float);
+	char *scale_column = b->columns + (size_t)STORE_SEGMENT_CHUNKS * dims,
+	     *bit_column = scale_column + STORE_SEGMENT_CHUNKS * sizeof(float);
 	memcpy(b->columns + (size_t)at * dims, rows, (size_t)count * dims);
 	memcpy(scale_column + at * sizeof(float), scales, count * sizeof(float));
 	memcpy(bit_column + (size_t)at * dims / 8, bits, (size_t)count * dims / 8);
@@ -91,8 +92,8 @@ static int put_floats(struct store_write *w, uint32_t space, uint32_t doc, const
 	return error;
 }
 
-int store_put_vectors(struct store_write *w, uint32_t space, uint32_t doc, const uint8_t *rows, const float *scales, const uint64_t *bits,
-		      const float *floats)
+int store_put_vectors(struct store_write *w, uint32_t space, uint32_t doc, const uint8_t *rows, const float *scales,
+                      const uint64_t *bits, const float *floats)
 {
 	struct record_doc d;
 	struct record_space about;
@@ -100,7 +101,7 @@ int store_put_vectors(struct store_write *w, uint32_t space, uint32_t doc, const
 	int error = get_space(&w->view, space, &about);
 	if (error == 0)
 		error = doc_get(&w->view, doc, &d, &title);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	if (!(d.flags & DOC_HAS_IDS))
 		return -EINVAL;
@@ -108,7 +109,7 @@ int store_put_vectors(struct store_write *w, uint32_t space, uint32_t doc, const
 		uint32_t chunk = d.chunk_base + i, left = STORE_SEGMENT_CHUNKS - chunk % STORE_SEGMENT_CHUNKS;
 		run = d.chunk_count - i < left ? d.chunk_count - i : left;
 		error = put_rows(w, space, about.dims, chunk, run, rows + (size_t)i * about.dims, scales + i,
-				 bits + (size_t)i * (about.dims / 64));
+		                 bits + (size_t)i * (about.dims / 64));
 	}
 	if (error == 0 && floats && d.chunk_count)
 		error = put_floats(w, space, doc, floats, (size_t)d.chunk_count * about.dims * sizeof(float));
@@ -132,13 +133,13 @@ int store_vectors(struct store_read *r, uint32_t space, uint32_t segment, struct
 	if ((uint64_t)segment * STORE_SEGMENT_CHUNKS >= r->counters->next_chunk)
 		return -ENOENT;
 	int error = segments_read(r, TABLE_VECTORS, space, segment, &head, &columns);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	uint32_t count = r->counters->next_chunk - segment * STORE_SEGMENT_CHUNKS;
 	const char *scales = columns + (size_t)head.capacity * head.dims;
 	*ret = (struct store_vectors){.count = count < head.capacity ? count : head.capacity,
-				      .rows = (const void *)columns,
-				      .scales = (const void *)scales,
-				      .bits = (const void *)(scales + head.capacity * sizeof(float))};
+	                              .rows = (const void *)columns,
+	                              .scales = (const void *)scales,
+	                              .bits = (const void *)(scales + head.capacity * sizeof(float))};
 	return 0;
 }

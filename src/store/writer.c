@@ -1,21 +1,22 @@
 /* The writer thread: runs operations in one transaction after another, each holding as many as came (group commit).
  *
- * Commits use MDB_NOMETASYNC: the pages of a commit are on disk before it is acknowledged, its meta page only with the next one or when
- * the writer has been idle for a moment. A killed process loses nothing; a machine that loses power may lose the last commit, which
- * is recomputed, and never finds half of one. */
+ * Commits use MDB_NOMETASYNC: the pages of a commit are on disk before it is acknowledged, its meta page only with the next one or
+ * when the writer has been idle for a moment. A killed process loses nothing; a machine that loses power may lose the last commit,
+ * which is recomputed, and never finds half of one. */
 #include "store/internal.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
 #include <time.h>
 
 enum {
-	FILL_MS = 300,		 /* an operation that is not urgent waits so long for others to share its commit */
-	URGENT_MS = 20,		 /* and an urgent one, when the queue does not run empty */
-	CHECK_MS = 5000,	 /* between two looks for dead readers */
-	BATCH_TERMS = 96 << 10,	 /* distinct terms: bounds the dirty pages of a transaction, which LMDB keeps in memory */
-	MAP_GROWTHS = 16,	 /* doublings tried for one batch */
+	FILL_MS = 300,          /* an operation that is not urgent waits so long for others to share its commit */
+	URGENT_MS = 20,         /* and an urgent one, when the queue does not run empty */
+	CHECK_MS = 5000,        /* between two looks for dead readers */
+	BATCH_TERMS = 96 << 10, /* distinct terms: bounds the dirty pages of a transaction, which LMDB keeps in memory */
+	MAP_GROWTHS = 16,       /* doublings tried for one batch */
 };
 
 /* --- one transaction ----------------------------------------------------------------------------------------------- */
@@ -40,7 +41,7 @@ int write_begin(struct store *s, struct store_write *w)
 	int rc = mdb_txn_begin(s->env, NULL, 0, &w->txn);
 	if (rc == MDB_MAP_RESIZED) {
 		int error = txn_resize(s, 0);
-		if (error < 0)
+		if (error != 0)
 			return error;
 		rc = mdb_txn_begin(s->env, NULL, 0, &w->txn);
 	}
@@ -54,7 +55,7 @@ int write_begin(struct store *s, struct store_write *w)
 	w->view.counters = &w->counters;
 	txn_bound(&w->view);
 	int error = info_get_counters(&w->view, &w->counters);
-	if (error < 0)
+	if (error != 0)
 		write_abort(w);
 	return error;
 }
@@ -73,7 +74,8 @@ int write_flush(struct store_write *w)
 	if (error == 0 && w->changed)
 		w->counters.generation++;
 	if (error == 0)
-		error = record_put(w, TABLE_INFO, span_of("counters"), (struct span){(char *)&w->counters, sizeof(w->counters)}, span_of(""), 0);
+		error = record_put(w, TABLE_INFO, span_of("counters"), (struct span){(char *)&w->counters, sizeof(w->counters)},
+		                   span_of(""), 0);
 	return error;
 }
 
@@ -92,7 +94,7 @@ int write_commit(struct store_write *w)
 	int error = write_flush(w);
 	if (error == 0)
 		error = w->error;
-	if (error < 0) {
+	if (error != 0) {
 		bool map_full = w->map_full, txn_full = w->txn_full;
 		write_abort(w);
 		w->map_full = map_full;
@@ -125,12 +127,9 @@ void write_abort(struct store_write *w)
 void write_release(struct store_write *w)
 {
 	postings_release(&w->postings);
-	struct pack *packs[] = {&w->texts, &w->chunks, &w->pieces};
-	for (size_t i = 0; i < sizeof(packs) / sizeof(*packs); i++) {
-		free(packs[i]->data);
-		packs[i]->data = NULL;
-		packs[i]->size = packs[i]->capacity = 0;
-	}
+	pack_release(&w->texts);
+	pack_release(&w->chunks);
+	pack_release(&w->pieces);
 	while (w->view.cursors) {
 		struct store_cursor *c = w->view.cursors;
 		w->view.cursors = c->next;
@@ -181,7 +180,7 @@ static int grow_map(struct store *s)
 {
 	MDB_envinfo info;
 	int error = txn_errno(mdb_env_info(s->env, &info));
-	if (error < 0)
+	if (error != 0)
 		return error;
 	return info.me_mapsize > SIZE_MAX / 2 ? -ENOSPC : txn_resize(s, 2 * info.me_mapsize);
 }
@@ -189,7 +188,7 @@ static int grow_map(struct store *s)
 static int run_op(struct store_write *w, struct store_op *op)
 {
 	int result = op->run(w, op);
-	return w->error < 0 ? w->error : result < 0 ? result : 0;
+	return w->error != 0 ? w->error : result < 0 ? result : 0;
 }
 
 /* Runs the batch's operations in a new transaction. One that fails now leaves the batch, and the rest begins again. */
@@ -198,7 +197,7 @@ static int redo(struct store_write *w, struct batch *b, struct store *s)
 	int growths = 0, result = 0;
 	for (;;) {
 		int error = write_begin(s, w);
-		if (error < 0)
+		if (error != 0)
 			return error;
 		struct store_op **link = &b->good.first;
 		while (*link && (result = run_op(w, *link)) == 0)
@@ -263,9 +262,10 @@ static void commit_batch(struct store *s, struct batch *b)
 		error = w->txn ? 0 : redo(w, b, s);
 		if (error == 0 && b->good.first)
 			error = write_commit(w);
-	} while (error < 0 && w->map_full && growths++ < MAP_GROWTHS && grow_map(s) == 0);
+	} while (error != 0 && w->map_full && growths++ < MAP_GROWTHS && grow_map(s) == 0);
 	write_abort(w);
-	if (error < 0 && w->txn_full && b->count > 1)
+	s->untidy = true;
+	if (error != 0 && w->txn_full && b->count > 1)
 		commit_one_by_one(s, b);
 	else
 		finish(s, b, error);
@@ -279,7 +279,7 @@ static void batch_add(struct store *s, struct batch *b, struct store_op *op)
 		(void)clock_gettime(CLOCK_MONOTONIC, &b->since);
 	if (!w->txn)
 		error = b->count ? redo(w, b, s) : write_begin(s, w);
-	if (error < 0) {
+	if (error != 0) {
 		fail_op(b, op, error);
 		return;
 	}
@@ -347,9 +347,13 @@ static void maintain(struct store *s, bool idle)
 	(void)clock_gettime(CLOCK_MONOTONIC, &s->next_check);
 	s->next_check = after(s->next_check, CHECK_MS);
 	(void)mdb_reader_check(s->env, &dead);
-	if (idle) {
+	if (idle && s->untidy) {
+		s->untidy = false;
 		(void)mdb_env_sync(s->env, 1);
 		write_release(&s->w);
+#ifdef __GLIBC__
+		(void)malloc_trim(0); /* documents in flight, and pages of transactions, leave arenas full of holes */
+#endif
 	}
 }
 
@@ -417,7 +421,7 @@ int writer_start(struct store *s)
 {
 	s->tail = &s->first;
 	int error = init_queue(s);
-	if (error < 0)
+	if (error != 0)
 		return error;
 	int rc = pthread_create(&s->writer, NULL, writer_main, s);
 	if (rc != 0) {

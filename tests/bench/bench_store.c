@@ -1,6 +1,6 @@
 /* What the writer costs: synthetic documents with words after Zipf's law, about as English text has them, go through
- * store_put_doc, store_put_file, store_index_doc and store_put_vectors; then queries' own reads. Prints seconds (wall, and the writer
- * thread's CPU), bytes by table and decoding speed.
+ * store_put_doc, store_put_file, store_index_doc and store_put_vectors; then queries' own reads. Prints seconds (wall, and the
+ * writer thread's CPU), bytes by table and decoding speed.
  *
  * Usage: bench_store FOLDER [MEGABYTES [DOCUMENT_BYTES]] */
 #include "store/store.h"
@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { DIMS = 256, CHUNK_BYTES = 900, WORDS_PER_CHUNK = 100, VOCABULARY = 500000, CHUNK_LIST_BYTES = 24 };
 
@@ -34,8 +35,8 @@ static uint64_t next_random(void)
 	return random_state;
 }
 
-/* Ranks with probability about 1 / (rank + 10)^1.3, Zipf and Mandelbrot's law, by inverting its integral. With this exponent 100 MB have
- * about 170,000 distinct words and a chunk 80, much as 100 MB of manuals and prose do without their commonest words. */
+/* Ranks with probability about 1 / (rank + 10)^1.3, Zipf and Mandelbrot's law, by inverting its integral. With this exponent 100 MB
+ * have about 170,000 distinct words and a chunk 80, much as 100 MB of manuals and prose do without their commonest words. */
 static uint32_t zipf(void)
 {
 	static double begin, end;
@@ -101,7 +102,8 @@ static void make_terms(struct term_postings *t, uint32_t chunks, char **ret_text
 			}
 			seen_in_doc[word] = chunk_stamp;
 			if (seen_in_chunk[word] >= begin + 1 && seen_in_chunk[word] <= t->posting_count &&
-			    t->postings[seen_in_chunk[word] - 1].term == doc_term[word] && t->postings[seen_in_chunk[word] - 1].chunk == c) {
+			    t->postings[seen_in_chunk[word] - 1].term == doc_term[word] &&
+			    t->postings[seen_in_chunk[word] - 1].chunk == c) {
 				t->postings[seen_in_chunk[word] - 1].count++;
 			} else {
 				t->postings[t->posting_count++] = (struct term_posting){c, doc_term[word], 1};
@@ -157,15 +159,23 @@ static double writer_cpu; /* written by the writer before it counts in `finished
 static int run(struct store_write *w, struct store_op *op)
 {
 	struct document *d = (struct document *)op;
-	struct store_file file = {.stamp = {1, d->number, d->text_size, 4, 5}, .state = STORE_OK, .source = d->clean, .extraction = d->clean};
+	struct store_file file = {
+	        .stamp = {1, d->number, d->text_size, 4, 5}, .state = STORE_OK, .source = d->clean, .extraction = d->clean};
 	uint32_t orphan;
 	int error = store_put_doc(w, &d->clean, 1, (struct span){d->text, d->text_size},
-				  (struct span){d->chunks, d->chunk_count * (size_t)CHUNK_LIST_BYTES}, d->chunk_count, span_of("A title"), &file.doc);
+	                          (struct span){d->chunks, d->chunk_count * (size_t)CHUNK_LIST_BYTES}, d->chunk_count,
+	                          span_of("A title"), &file.doc);
 	if (error == 0)
-		error = store_put_extraction(w, &d->clean, &(struct store_extraction){.state = STORE_OK, .syntax = 1, .doc = file.doc,
-										      .extractor = span_of("text"), .media_type = span_of("text/plain"),
-										      .encoding = span_of("UTF-8"), .title = span_of("A title"),
-										      .code = span_of(""), .message = span_of("")});
+		error = store_put_extraction(w, &d->clean,
+		                             &(struct store_extraction){.state = STORE_OK,
+		                                                        .syntax = 1,
+		                                                        .doc = file.doc,
+		                                                        .extractor = span_of("text"),
+		                                                        .media_type = span_of("text/plain"),
+		                                                        .encoding = span_of("UTF-8"),
+		                                                        .title = span_of("A title"),
+		                                                        .code = span_of(""),
+		                                                        .message = span_of("")});
 	if (error == 0)
 		error = store_put_file(w, span_of(d->name), &file, &orphan);
 	if (error == 0)
@@ -221,6 +231,19 @@ static void read_all(struct store *s)
 		store_cursor_close(c);
 	}
 	double decode = seconds(CLOCK_MONOTONIC) - start;
+	struct store_term term;
+	uint32_t found = 0;
+	start = seconds(CLOCK_MONOTONIC);
+	for (uint32_t i = 0; i < 100000; i++)
+		found += store_find_term(r, (struct span){words[i].text, words[i].size}, &term) == 0;
+	printf("  store_find_term: %.2f us (%u found)\n", 10 * (seconds(CLOCK_MONOTONIC) - start), found);
+	start = seconds(CLOCK_MONOTONIC);
+	for (uint32_t i = 0; i < 100000; i++) {
+		struct store_read *again;
+		if (store_read_begin(s, &again) == 0)
+			store_read_end(again);
+	}
+	printf("  store_read_begin and end: %.2f us\n", 10 * (seconds(CLOCK_MONOTONIC) - start));
 	for (int pass = 0; pass < 2; pass++) {
 		struct store_vectors v;
 		struct store_segment g;
@@ -229,11 +252,26 @@ static void read_all(struct store *s)
 		for (uint32_t i = 0; i * STORE_SEGMENT_CHUNKS < stats.chunk_limit; i++)
 			if (store_vectors(r, 1, i, &v) == 0 && store_segment(r, i, &g) == 0)
 				rows += v.count + (g.live[0] & 1);
-		printf("  segments, pass %d: %.3f ms for %llu rows\n", pass, 1e3 * (seconds(CLOCK_MONOTONIC) - start), (unsigned long long)rows);
+		printf("  segments, pass %d: %.3f ms for %llu rows\n", pass, 1e3 * (seconds(CLOCK_MONOTONIC) - start),
+		       (unsigned long long)rows);
 	}
 	printf("  decoded %.1f M postings at %.0f M/s (%llu)\n", 1e-6 * (double)postings, 1e-6 * (double)postings / decode,
 	       (unsigned long long)sum);
 	store_read_end(r);
+}
+
+/* Kilobytes of a line of /proc/self/status. */
+static long status_kb(const char *name)
+{
+	char line[256];
+	long value = -1;
+	FILE *f = fopen("/proc/self/status", "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, name, strlen(name)) == 0)
+			value = strtol(line + strlen(name), NULL, 10);
+	if (f)
+		(void)fclose(f);
+	return value;
 }
 
 int main(int argc, char **argv)
@@ -249,6 +287,7 @@ int main(int argc, char **argv)
 		(void)fprintf(stderr, "%s\n", err.text);
 		return 2;
 	}
+	long before = status_kb("RssAnon:");
 	struct space_op space = {{.run = run_space, .done = done_space, .urgent = true}, 0};
 	store_submit(s, &space.op);
 	store_flush(s);
@@ -267,12 +306,16 @@ int main(int argc, char **argv)
 	}
 	store_flush(s);
 	double wall = seconds(CLOCK_MONOTONIC) - start;
+	long after = status_kb("RssAnon:");
+	(void)sleep(6); /* the store gives back its batch memory when idle */
 	struct rusage usage;
 	(void)getrusage(RUSAGE_SELF, &usage);
-	printf("%.0f MB, %u documents, %llu chunks, %.1f M postings; %d failed\n", 1e-6 * (double)made, count, (unsigned long long)chunks,
-	       1e-6 * (double)postings, atomic_load(&failures));
-	printf("  wall %.2f s (making the documents: %.2f s CPU), writer thread %.2f s CPU, %.2f s per 100 MB, peak %ld MB\n", wall, making,
-	       writer_cpu, writer_cpu * 1e8 / (double)made, usage.ru_maxrss / 1024);
+	printf("%.0f MB, %u documents, %llu chunks, %.1f M postings; %d failed\n", 1e-6 * (double)made, count,
+	       (unsigned long long)chunks, 1e-6 * (double)postings, atomic_load(&failures));
+	printf("  anonymous memory %ld MB at first, %ld MB after the last commit, %ld MB when idle\n", before / 1024, after / 1024,
+	       status_kb("RssAnon:") / 1024);
+	printf("  wall %.2f s (making the documents: %.2f s CPU), writer thread %.2f s CPU, %.2f s per 100 MB, peak %ld MB\n", wall,
+	       making, writer_cpu, writer_cpu * 1e8 / (double)made, usage.ru_maxrss / 1024);
 	(void)snprintf(file, sizeof(file), "%s/data.mdb", argv[1]);
 	struct stat st;
 	if (stat(file, &st) == 0)

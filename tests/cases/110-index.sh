@@ -5,6 +5,7 @@
 need pdftotext
 docs=$TMP/docs
 make_documents "$docs"
+settle_documents
 
 exits 0 'index succeeds' "$PROGRAM" index "$docs"
 like "$(cat "$TMP/out")" '^10 files, .* in [0-9.]+ s .*: [0-9]+ computed, 0 unchanged, [0-9]+ skipped, 0 failed, 0 removed$' \
@@ -17,6 +18,7 @@ exits 0 'index again succeeds' "$PROGRAM" index "$docs"
 like "$(cat "$TMP/out")" ': 0 computed, [0-9]+ unchanged' 'and computes nothing'
 printf 'The ferry leaves at noon.\n' >"$docs/ferry.txt"
 rm "$docs/add.c"
+settle_documents
 exits 0 'index after changes succeeds' "$PROGRAM" index "$docs"
 like "$(cat "$TMP/out")" ': 1 computed, .* 1 removed$' 'and does only what changed'
 

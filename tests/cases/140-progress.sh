@@ -50,11 +50,20 @@ for columns in 40 80 120; do
 	ok "$columns columns: fits" test "$(bars "$TMP/tty" | grep -av ' in [0-9.]* s (' | longest)" -lt $columns
 	like "$(tail -n 1 "$TMP/tty")" '3000 files, .* in [0-9.]+ s .*: 3000 computed' "$columns columns: ends with the summary"
 done
-exits 2 'SIGINT ends it' python3 "$TMP/terminal" 100 "$TMP/tty" SIGINT "$PROGRAM" index --store="$TMP/s" "$docs"
+# Enough work that the signal comes in the middle of it.
+python3 - "$TMP/many" <<'END'
+import os, sys
+for i in range(40000):
+    if i % 1000 == 0:
+        os.makedirs("%s/%d" % (sys.argv[1], i // 1000))
+    with open("%s/%d/%d.txt" % (sys.argv[1], i // 1000, i), "w") as f:
+        f.write("".join("Line %d of document %d is about the number %d.\n" % (k, i, i * k) for k in range(20)))
+END
+exits 2 'SIGINT ends it' python3 "$TMP/terminal" 100 "$TMP/tty" SIGINT "$PROGRAM" index --store="$TMP/s" "$TMP/many"
 like "$(tr '\r' '\n' <"$TMP/tty")" 'corpusfs: interrupted; what was done is kept' 'with a line that says what that means'
-exits 0 'and indexing goes on from there' "$PROGRAM" index --store="$TMP/s" "$docs"
-like "$(cat "$TMP/out")" '^3000 files, ' 'to the end'
+exits 0 'and indexing goes on from there' "$PROGRAM" index --store="$TMP/s" "$TMP/many"
+like "$(cat "$TMP/out")" '^40000 files, ' 'to the end'
 is "$(cat "$TMP/err")" '' 'no bar where there is no terminal'
-exits 0 'verify has a bar as well' python3 "$TMP/terminal" 80 "$TMP/tty" - "$PROGRAM" verify --store="$TMP/s" "$docs"
+exits 0 'verify has a bar as well' python3 "$TMP/terminal" 80 "$TMP/tty" - "$PROGRAM" verify --store="$TMP/s80" "$docs"
 like "$(tail -n 1 "$TMP/tty")" '^.*3000 documents checked, 0 differences' 'and ends with its summary'
 done_testing

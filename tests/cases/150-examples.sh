@@ -3,7 +3,7 @@
 . "${0%/*}/lib.sh"
 need_fuse
 need python3 pdftotext
-python3 -c 'import numpy' 2>/dev/null || skip_all 'python3-numpy is not installed'
+have_numpy || skip_all 'python3-numpy is not installed'
 make_documents "$HOME/docs"
 mkdir -p "$HOME/corpus" "$TMP/bin"
 ln -s "$PROGRAM" "$TMP/bin/corpusfs"

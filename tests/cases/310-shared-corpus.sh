@@ -1,4 +1,5 @@
 #!/bin/bash
+# sanitizers: none
 # Real documents, when they are at hand (CORPUSFS_SHARED=folder with documents/ and train/): hundreds of PDF files and all training text mounted
 # together. Every file is in raw/ byte for byte; every document that pdftotext can read has its clean text, every other one its reason; verify
 # finds nothing; two runs from empty stores give the same trees.
@@ -58,7 +59,7 @@ def readable(path):
                              stdin=subprocess.DEVNULL, timeout=20, preexec_fn=bounded, check=False).stdout
     except subprocess.TimeoutExpired:
         return False
-    return bool(out.translate(None, b" \t\r\n\f"))
+    return bool(out.translate(None, bytes(range(33))))  # control characters and blanks are not text
 
 
 names = [os.path.relpath(os.path.join(d, f), docs) for d, _, files in os.walk(docs) for f in files if f.endswith(".pdf")]

@@ -23,6 +23,10 @@ for variable in $(env | sed -n 's/^\(CORPUSFS_[A-Z_]*\)=.*/\1/p'); do
 done
 unset NO_COLOR
 export HOME=$TMP/home XDG_CACHE_HOME=$TMP/home/.cache LC_ALL=C.UTF-8 TERM=${TERM:-dumb} TZ=UTC
+# What a sanitizer finds in any process of the case comes to files, so that done_testing sees it whatever became of standard error.
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$TMP/sanitizer:suppressions=$ROOT/tests/cases/asan.supp
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}log_path=$TMP/sanitizer:print_stacktrace=1
+export TSAN_OPTIONS=${TSAN_OPTIONS:+$TSAN_OPTIONS:}log_path=$TMP/sanitizer
 mkdir -p "$HOME"
 
 checks=0 failures=0 mounts=()
@@ -138,7 +142,17 @@ skip_all() {
 	done_testing
 }
 
+# Ends the mounts that are left. A process that did not end well is a failure of the case: it crashed, or a sanitizer spoke.
 done_testing() {
+	local entry
+	for entry in "${mounts[@]}"; do
+		end_mount "$entry"
+		judge_end "$entry"
+	done
+	mounts=()
+	for entry in "$TMP"/sanitizer.*; do
+		[ ! -s "$entry" ] || fail 'no sanitizer found anything' "$(head -n 80 "$entry")"
+	done
 	printf '1..%d\n' "$checks"
 	[ "$failures" -eq 0 ]
 	exit
@@ -146,6 +160,12 @@ done_testing() {
 
 have() {
 	command -v "$1" >/dev/null 2>&1
+}
+
+# A Python that has numpy; the system's comes first where another one without it stands before it in PATH.
+have_numpy() {
+	python3 -c 'import numpy' 2>/dev/null && return
+	/usr/bin/python3 -c 'import numpy' 2>/dev/null && PATH=/usr/bin:$PATH
 }
 
 # need COMMAND...: skips the whole case when one is missing.
@@ -252,6 +272,18 @@ end_mount() {
 	fi
 }
 
+# SIGKILL is what a case sent itself, or what end_mount had to; 127 is a process that the case has waited for.
+judge_end() {
+	local pid=${1%%:*} mountpoint=${1#*:} status
+	[ "$pid" -ne 0 ] || return 0
+	wait "$pid" 2>/dev/null
+	status=$?
+	case $status in
+	0 | 127 | 137) ;;
+	*) fail "the process of $mountpoint ended with status $status" "$(tail -n 60 "$mountpoint.log")" ;;
+	esac
+}
+
 cleanup() {
 	local entry
 	trap - EXIT INT TERM HUP
@@ -286,6 +318,12 @@ make_pdf() {
 		printf '2 0 obj\n<</Type/Pages/Count %d/Kids[%s]>>\nendobj\n' $# "$kids"
 		printf 'trailer\n<</Root 1 0 R/Size %d>>\n%%%%EOF\n' "$number"
 	} >"$file"
+}
+
+# settle_documents: a file written within the last two seconds is looked at again, because its stamp cannot tell a second write; what counts
+# unchanged files waits for that to pass.
+settle_documents() {
+	sleep 2.5
 }
 
 # make_documents FOLDER: a small folder with one of most kinds, a folder below it, a name with a space, a file of no known kind.

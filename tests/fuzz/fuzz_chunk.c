@@ -34,11 +34,14 @@ static bool *find_graphemes(struct span text)
 
 static void check_sizes(struct span text, const struct chunk *c, const struct chunk_recipe *recipe, const bool *cuts)
 {
-	const struct measure zero = {0};
-	struct measure m = {0};
-	measure_add(&m, (struct span){text.data + c->first, c->end - c->first});
-	/* A run that goes on over a seam between pieces counts once more. */
-	if (measure_words(zero, m) <= recipe->max_words + 4)
+	struct cursor whole = {0}, bytewise = {0};
+	struct span chunk = {text.data + c->first, c->end - c->first};
+	measure_to(&whole, chunk, chunk.size);
+	while (bytewise.at < chunk.size)
+		measure_byte(&bytewise, (unsigned char)chunk.data[bytewise.at]);
+	require(memcmp(&whole, &bytewise, sizeof(whole)) == 0);
+	/* A run that was cut counts in both parts. */
+	if (measure_words((struct measure){0}, whole.total) <= recipe->max_words + 1)
 		return;
 	for (size_t i = c->first + 1; i < c->end; i++)
 		require(!cuts[i]);

@@ -1,5 +1,6 @@
-/* Documents made from a number, and the operations that a caller of the store makes of them: shared by the store's tests. A document's
- * text, chunks, terms and vectors follow from its number alone, so that what a store must hold is known without a second store. */
+/* Documents made from a number, and the operations that a caller of the store makes of them: shared by the store's tests. A
+ * document's text, chunks, terms and vectors follow from its number alone, so that what a store must hold is known without a second
+ * store. */
 #ifndef CORPUSFS_TESTS_STORE_MODEL_H
 #define CORPUSFS_TESTS_STORE_MODEL_H
 
@@ -120,7 +121,7 @@ struct model_op {
 	struct store_op op;
 	char path[LIMIT_PATH_BYTES + 1];
 	uint64_t number; /* 0: the file is removed */
-	bool failed;	 /* the file becomes one that could not be extracted */
+	bool failed;     /* the file becomes one that could not be extracted */
 	uint32_t space;
 	int runs, result;
 	bool done;
@@ -155,12 +156,18 @@ static int model_put(struct store_write *w, const struct model_op *m, uint32_t *
 	memcpy(chunks, &m->number, sizeof(m->number));
 	file.source = file.extraction = d.clean;
 	int error = store_put_doc(w, &d.clean, 1, (struct span){d.text, d.text_size}, (struct span){chunks, 8 + m->number % 50},
-				  d.chunk_count, span_of("a title"), &file.doc);
+	                          d.chunk_count, span_of("a title"), &file.doc);
 	if (error == 0)
-		error = store_put_extraction(w, &d.clean, &(struct store_extraction){.state = STORE_OK, .syntax = 1, .doc = file.doc,
-										     .extractor = span_of("text"), .media_type = span_of("text/plain"),
-										     .encoding = span_of("UTF-8"), .title = span_of("a title"),
-										     .code = span_of(""), .message = span_of("")});
+		error = store_put_extraction(w, &d.clean,
+		                             &(struct store_extraction){.state = STORE_OK,
+		                                                        .syntax = 1,
+		                                                        .doc = file.doc,
+		                                                        .extractor = span_of("text"),
+		                                                        .media_type = span_of("text/plain"),
+		                                                        .encoding = span_of("UTF-8"),
+		                                                        .title = span_of("a title"),
+		                                                        .code = span_of(""),
+		                                                        .message = span_of("")});
 	if (error == 0)
 		error = store_put_file(w, span_of(m->path), &file, ret_orphan);
 	if (error == 0)

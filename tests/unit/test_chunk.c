@@ -1,4 +1,5 @@
-/* Chunking: coverage, structure, limits, packing. */
+/* Chunking: coverage, structure, limits, packing; with the arguments `golden FOLDER`, golden documents. */
+#include "golden.h"
 #include "tap.h"
 
 #include "chunk/chunk.h"
@@ -123,7 +124,7 @@ static void check_cover(const char *name, struct span text, enum chunk_syntax sy
 
 static void hostile(void)
 {
-	enum { SIZE = 10 << 20 };
+	enum { SIZE = 1 << 20 };
 	static const struct {
 		const char *name, *unit;
 	} cases[] = {{"no blank", "x"},	     {"blanks", " "},	    {"empty lines", "\n"},     {"headings", "# a\n"},	{"deep headings", "# a\n## b\n### c\n"},
@@ -171,9 +172,9 @@ static void packing(void)
 
 static uint32_t words(const char *text)
 {
-	struct measure m = {0};
-	measure_add(&m, span_of(text));
-	return measure_words((struct measure){0}, m);
+	struct cursor c = {0};
+	measure_to(&c, span_of(text), strlen(text));
+	return measure_words((struct measure){0}, c.total);
 }
 
 static void measures(void)
@@ -184,8 +185,41 @@ static void measures(void)
 	CHECK(words("\xe4\xba\xba\xe4\xba\xba\xe7\x94\x9f\xe8\x80\x8c") == 2);
 }
 
-int main(void)
+static enum chunk_syntax syntax_of(const char *name)
 {
+	static const struct {
+		const char *extension;
+		enum chunk_syntax syntax;
+	} known[] = {{".md", CHUNK_MARKDOWN}, {".rst", CHUNK_RST}, {".c", CHUNK_CODE}, {".py", CHUNK_CODE}, {".csv", CHUNK_TABLE}};
+	const char *extension = strrchr(name, '.');
+	for (size_t i = 0; extension && i < sizeof(known) / sizeof(*known); i++)
+		if (strcmp(extension, known[i].extension) == 0)
+			return known[i].syntax;
+	return CHUNK_PLAIN;
+}
+
+static void give_chunks(const char *name, struct span in, struct buf *out)
+{
+	struct chunk_list *list = NULL;
+	if (chunk_split(in, syntax_of(name), &chunk_default_recipe, &list))
+		return;
+	struct span title = chunk_title(in, list);
+	buf_addf(out, "title: %.*s\n", (int)title.size, title.data);
+	for (size_t i = 0; i < list->count; i++) {
+		const struct chunk *c = &list->chunks[i];
+		buf_addf(out, "---- %zu, lines %u to %u, page %u, ", i + 1, c->line_first, c->line_last, c->page);
+		(void)chunk_heading_path(list, c->heading, out);
+		buf_addf(out, "\n%.*s%s", (int)(c->end - c->first), in.data + c->first, in.data[c->end - 1] == '\n' ? "" : "<goes on>\n");
+	}
+	chunk_list_free(list);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && strcmp(argv[1], "golden") == 0) {
+		golden_folder(argv[2], give_chunks);
+		return tap_done();
+	}
 	structure();
 	headings();
 	hostile();

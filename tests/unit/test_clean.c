@@ -1,4 +1,5 @@
-/* Cleaning: characters, lines, normal form, pages. */
+/* Cleaning: characters, lines, normal form, pages; with the arguments `golden FOLDER`, golden documents. */
+#include "golden.h"
 #include "tap.h"
 
 #include "base/limits.h"
@@ -161,8 +162,19 @@ static void idempotence(void)
 	CHECK_NAMED(bad == 0, "cleaning twice changes nothing in %d random texts (%d did)", ROUNDS, bad);
 }
 
-int main(void)
+static void give_clean(const char *name, struct span in, struct buf *out)
 {
+	const char *extension = strrchr(name, '.');
+	bool is_code = extension && strcmp(extension, ".code") == 0, is_paged = extension && strcmp(extension, ".pages") == 0;
+	(void)clean_text(in, is_code ? &code : is_paged ? &paged : &prose, out);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3 && strcmp(argv[1], "golden") == 0) {
+		golden_folder(argv[2], give_clean);
+		return tap_done();
+	}
 	lines();
 	characters();
 	normal_form();

@@ -59,7 +59,9 @@ static void detection(void)
 	chooses(BYTES("\xff\xd8\xff\xe0"), "x", "none", "image/*");
 	chooses(BYTES("RIFF\0\0\0\0WEBP"), "x", "none", "image/*");
 	chooses(BYTES("\0\0\0\x18" "ftypisom"), "x", "none", "video/*");
-	chooses(BYTES("PK\3\4\0\0mimetypeapplication/vnd.oasis"), "x", "none", "application/x-office");
+	chooses(BYTES("PK\3\4\0\0mimetypeapplication/vnd.oasis.opendocument.graphics"), "x", "none", "application/x-office");
+	chooses(BYTES("PK\3\4\0\0mimetypeapplication/epub+zip"), "x", "epub", "application/epub+zip");
+	chooses(BYTES("PK\3\4\0\0mimetypeapplication/vnd.oasis.opendocument.text"), "x.zip", "odt", "application/vnd.oasis.opendocument.text");
 	chooses(BYTES("PK\3\4\0\0a.txt"), "x", "none", "application/x-archive");
 	chooses(BYTES("\x7f" "ELF\2\1"), "x", "none", "application/x-executable");
 	chooses(BYTES("MZ is how a letter may begin"), "x", "text", "text/plain");
@@ -371,7 +373,8 @@ static void helper(void)
 {
 	for (unsigned i = 0; i < COUNT; i++)
 		test_formats[i] = &test_format_array[i];
-	const struct helper_limits limits = {.progress_ms = 500, .total_ms = 2500};
+	/* Long enough for a child that a loaded machine leaves waiting for a processor. */
+	const struct helper_limits limits = {.progress_ms = 2000, .total_ms = 6000};
 	struct extract_result about = {0};
 	struct buf out;
 	buf_init(&out, 100);

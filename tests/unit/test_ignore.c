@@ -118,8 +118,10 @@ static void against_git(struct ignore *g)
 		put(".gitignore", rules);
 		random_rules(line, sizeof(line));
 		put("a/.gitignore", line);
-		run("find . -path ./.git -prune -o -mindepth 1 -print | sed 's|^./||' | git check-ignore --no-index --stdin >/tmp/corpusfs-ignored || :");
-		FILE *f = fopen("/tmp/corpusfs-ignored", "r");
+		run("find . -path ./.git -prune -o -mindepth 1 -print | sed 's|^./||' | git check-ignore --no-index --stdin >.git/ignored || :");
+		char ignored[200];
+		(void)snprintf(ignored, sizeof(ignored), "%s/.git/ignored", folder);
+		FILE *f = fopen(ignored, "r");
 		size_t n = f ? fread(expected + 1, 1, sizeof(expected) - 2, f) : 0;
 		expected[0] = '\n';
 		expected[n + 1] = '\0';
@@ -158,7 +160,7 @@ int main(void)
 	ignore_free(g);
 	source_close(s);
 	char command[100];
-	(void)snprintf(command, sizeof(command), "rm -rf '%s' /tmp/corpusfs-ignored", folder);
+	(void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
 	CHECK(system(command) == 0);
 	return tap_done();
 }
