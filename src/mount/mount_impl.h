@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "corpusfs.h"
 #include "mount/mount.h"
+#include "mount/names.h"
 
 #include <fuse_lowlevel.h>
 #include <pthread.h>
@@ -153,6 +154,7 @@ struct content {
 	int fd; /* raw/: -1 otherwise */
 	struct stat opened;
 	int backing; /* kernel's id of fd for passthrough; 0: none */
+	struct content *next, *previous; /* among all; under the lock of contents */
 };
 
 /* Takes over blob, results or fd; the node is referenced. NULL: out of memory, and everything was released. */
@@ -161,7 +163,10 @@ struct content *content_new(struct mount *m, struct node *n, struct corpus_blob 
 struct content *content_share(struct mount *m, struct content *c);
 /* One more handle of what the node has open, or NULL. */
 struct content *content_of(struct mount *m, struct node *n);
+void content_ref(struct mount *m, struct content *c);
 void content_unref(struct mount *m, struct content *c);
+/* For the end of the mount: what is still open, which the kernel will not release any more. */
+void contents_release(struct mount *m);
 
 /* --- requests (request.c) -------------------------------------------------------------------------------------------- */
 
@@ -284,11 +289,13 @@ struct folder {
 	size_t *starts;
 	size_t count;
 	bool listed;
-	char name[NODE_PATH_SIZE + 16];
+	char name[NODE_PATH_SIZE + NAMES_SUFFIX_SIZE];
+	struct folder *next, *previous; /* among all; under the lock of contents */
 };
 
 struct folder *folder_new(struct mount *m, struct node *n);
 void folder_free(struct mount *m, struct folder *f);
+void folders_release(struct mount *m);
 
 /* What each kind of node can do. A function that is missing is answered with ENOTDIR, EISDIR and the like. `stat` and `entry` never wait. */
 struct node_type {
@@ -360,6 +367,8 @@ struct mount {
 	struct fuse_session *session;
 	struct node_table nodes;
 	pthread_mutex_t contents_lock;
+	struct content *contents;
+	struct folder *folders;
 	pthread_mutex_t requests_lock;
 	pthread_cond_t requests_ended;
 	struct request *parked;
