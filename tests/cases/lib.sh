@@ -14,6 +14,7 @@
 
 ROOT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd) || exit 2
 PROGRAM=${PROGRAM:-$ROOT/build/corpusfs}
+TOOLS=${TOOLS:-$ROOT/build/normal/tools}
 CASE=${0##*/} CASE=${CASE%.sh}
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/corpusfs-$CASE.XXXXXX") || exit 2
 
