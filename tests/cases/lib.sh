@@ -273,6 +273,18 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 143' INT TERM HUP
 
+# same_views MOUNT OTHER QUERY...: two checks a view and query: every file is the same, byte for byte, and the queries find the same.
+same_views() {
+	local one=$1 other=$2 view query
+	shift 2
+	for view in raw clean chunks vectors meta; do
+		ok "$view/ is the same" diff -rq --no-dereference "$one/$view" "$other/$view"
+	done
+	for query; do
+		ok "the same is found for: $query" cmp "$one/search/@k=50/$query/.results.jsonl" "$other/search/@k=50/$query/.results.jsonl"
+	done
+}
+
 # --- documents -------------------------------------------------------------------------------------------------------
 
 # make_pdf FILE TEXT...: a PDF with one page for each TEXT. It has no table of offsets; readers rebuild it.
