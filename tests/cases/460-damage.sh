@@ -4,7 +4,7 @@
 . "${0%/*}/lib.sh"
 need_fuse
 need python3
-docs=$TMP/docs flips=25 cut_step=10
+docs=$TMP/docs flips=8 cut_step=40
 [ -z "${SOAK:-}" ] || flips=2000 cut_step=1
 make_documents "$docs"
 python3 "$ROOT/tests/cases/helpers/documents.py" "$docs" 30 0
