@@ -60,7 +60,7 @@ def measure_mount(bench, row):
 
 def read_all(path):
     with open(path, "rb", buffering=0) as f:
-        room = bytearray(1 << 20)
+        room = bytearray(1 << 17)  # what cat reads at a time
         while f.readinto(room):
             pass
 

@@ -12,8 +12,8 @@ import sys
 import tarfile
 import time
 
-# Chunks of about 90 words: as many documents of 800 words as make 100,000.
-DOCUMENTS, WORDS = 11500, 800
+# As many documents of 800 words as make 100,000 chunks.
+DOCUMENTS, WORDS = 15300, 800
 
 
 class Row:

@@ -36,11 +36,13 @@ static void read_file(const char *path, struct buf *ret)
 	(void)fclose(f);
 }
 
-static void print_terms(const struct term_postings *t, uint32_t chunk)
+/* Postings are in the order of chunks: *at goes on from one chunk to the next. */
+static void print_terms(const struct term_postings *t, uint32_t chunk, uint32_t *at)
 {
-	for (uint32_t i = 0; i < t->posting_count; i++)
-		if (t->postings[i].chunk == chunk)
-			printf("\t%.*s %u", (int)t->terms[t->postings[i].term].size, t->terms[t->postings[i].term].text, t->postings[i].count);
+	for (; *at < t->posting_count && t->postings[*at].chunk == chunk; ++*at) {
+		const struct term *term = &t->terms[t->postings[*at].term];
+		printf("\t%.*s %u", (int)term->size, term->text, t->postings[*at].count);
+	}
 	printf("\n");
 }
 
@@ -70,11 +72,11 @@ static void print_document(const char *path, enum chunk_syntax syntax, const str
 	const struct term_postings *terms;
 	if (!texts || words_of_chunks(words, texts, list->count, &terms))
 		fail(path);
-	for (uint32_t i = 0; i < list->count; i++) {
+	for (uint32_t i = 0, at = 0; i < list->count; i++) {
 		struct cursor c = {0};
 		measure_to(&c, texts[i], texts[i].size);
 		printf("%u %u %u", list->chunks[i].first, list->chunks[i].end, measure_words((struct measure){0}, c.total));
-		print_terms(terms, i);
+		print_terms(terms, i, &at);
 	}
 	printf("\n");
 	write_vectors(EMBED_PASSAGE, texts, list->count);
@@ -90,8 +92,9 @@ static void print_query(const char *text)
 	const struct term_postings *terms;
 	if (words_of_query(words, query, &terms))
 		fail(text);
+	uint32_t at = 0;
 	printf("Q");
-	print_terms(terms, 0);
+	print_terms(terms, 0, &at);
 	write_vectors(EMBED_QUERY, &query, 1);
 }
 

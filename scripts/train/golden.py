@@ -42,7 +42,7 @@ def read_model(path):
     dims, entries, vocabulary = struct.unpack("<III", data[12:24])
     weights = numpy.frombuffer(data, "<f4", entries, 64).astype(numpy.float64)
     rows = numpy.frombuffer(data, numpy.int8, entries * dims, 64 + (4 * entries + 63) // 64 * 64).reshape(entries, dims)
-    return rows * weights[:, None], data[-vocabulary:].decode().split("\n")[:-1]
+    return rows * weights[:, None], data[-vocabulary - 8 : -8].decode().split("\n")[:-1]
 
 
 def main():

@@ -7,6 +7,7 @@ import struct
 import sys
 
 import numpy
+import xxhash
 
 
 def quantise(table):
@@ -29,9 +30,11 @@ def main():
     payload += rows.tobytes() + vocabulary
     header = struct.pack("<8sIIII", b"CFSTATIC", 1, table.shape[1], len(entries), len(vocabulary))
     header += hashlib.sha256(payload).digest() + bytes(8)
+    data = header + payload
+    data += struct.pack("<Q", xxhash.xxh3_64_intdigest(data))
     with open(out, "wb") as f:
-        f.write(header + payload)
-    print("%s: %d entries of %d dimensions, %d bytes" % (out, len(entries), table.shape[1], len(header) + len(payload)))
+        f.write(data)
+    print("%s: %d entries of %d dimensions, %d bytes" % (out, len(entries), table.shape[1], len(data)))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Cuts passages to learn from out of unpacked Debian packages and folders of documents.
 
   texts.py SOURCES.txt FOLDER OUT.txt [EXTRA_FOLDER]
+  texts.py --folder PACKAGE
 
 FOLDER/<package>/ holds each package of SOURCES.txt, unpacked; EXTRA_FOLDER/<name>/ further documents. OUT.txt gets one passage a line,
 in an order that depends on the texts alone (by hash), so that any prefix of it is a fair sample.
+The second form prints the name of a package's folder.
 """
 import gzip
 import hashlib
@@ -299,6 +301,9 @@ def collect(folder, cap):
 
 
 def main():
+    if sys.argv[1] == "--folder":
+        print(folder_name(sys.argv[2]))
+        return
     sources, folder, out = sys.argv[1:4]
     everything = {}
     wanted = []

@@ -210,29 +210,30 @@ static void note_heading_run(struct splitter *s, const struct mark *mark)
 	}
 }
 
-/* Ends the chunk where the block before began if that is nearer to the target than here. */
-static int end_before_last_block(struct splitter *s)
+/* True if the chunk had better end where its last block begins, now that the size of that block is known: when that is nearer to the
+ * target than here, or when both parts are long enough to stand alone. Neighbours that are long are seldom about the same thing. */
+static bool ends_before_last_block(const struct splitter *s)
 {
 	const struct place *last = &s->latest[BOUNDARY_BLOCK];
 	if (last->cursor.at == 0)
-		return 0;
+		return false;
 	uint32_t words = words_since(&s->begin, last), all = words_since(&s->begin, &s->here), target = s->recipe->target_words;
-	if (words < s->recipe->min_words || words >= target || all - target <= target - words)
-		return 0;
-	return end_chunk(s, *last, BOUNDARY_BLOCK);
+	if (words < s->recipe->min_words || words >= target)
+		return false;
+	return (all > target && all - target > target - words) || (words >= target / 2 && all - words >= target / 2);
 }
 
 /* Ends the chunk in front of a line if it is long enough for that. */
 static int end_before_line(struct splitter *s, const struct mark *mark)
 {
-	if (mark->before == BOUNDARY_GLUE || s->here.cursor.at == s->begin.cursor.at || !ends_before(s, mark->before, mark->level))
+	if (mark->before == BOUNDARY_GLUE || s->here.cursor.at == s->begin.cursor.at)
 		return 0;
-	if (mark->before == BOUNDARY_BLOCK) {
-		int r = end_before_last_block(s);
-		if (r || !ends_before(s, mark->before, mark->level))
+	if (mark->before == BOUNDARY_BLOCK && ends_before_last_block(s)) {
+		int r = end_chunk(s, s->latest[BOUNDARY_BLOCK], BOUNDARY_BLOCK);
+		if (r)
 			return r;
 	}
-	return end_chunk(s, s->here, mark->before);
+	return ends_before(s, mark->before, mark->level) ? end_chunk(s, s->here, mark->before) : 0;
 }
 
 static int begin_line(struct splitter *s, const struct mark *mark)

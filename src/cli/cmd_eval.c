@@ -186,29 +186,29 @@ static void print_table(const struct evaluation *e, const struct run *runs, size
 /* The file that --save writes and --baseline reads. */
 static void run_json(const struct evaluation *e, const struct run *run, struct buf *out)
 {
-	struct json j;
-	json_init(&j, out);
-	json_object(&j);
-	json_key(&j, "mode");
-	json_string(&j, run->mode);
-	json_key(&j, "mean");
-	json_object(&j);
+	struct jsonw j;
+	jsonw_init(&j, out);
+	jsonw_object(&j);
+	jsonw_key(&j, "mode");
+	jsonw_string(&j, run->mode);
+	jsonw_key(&j, "mean");
+	jsonw_object(&j);
 	for (int m = 0; m < MEASURE_COUNT; m++) {
-		json_key(&j, measure_name((enum measure)m));
-		json_float(&j, measure_mean(run->values[m], e->count));
+		jsonw_key(&j, measure_name((enum measure)m));
+		jsonw_float(&j, measure_mean(run->values[m], e->count));
 	}
-	json_object_end(&j);
-	json_key(&j, "queries");
-	json_object(&j);
+	jsonw_object_end(&j);
+	jsonw_key(&j, "queries");
+	jsonw_object(&j);
 	for (size_t i = 0; i < e->count; i++) {
-		json_key(&j, e->queries.queries[e->asked[i]].id);
-		json_array(&j);
+		jsonw_key(&j, e->queries.queries[e->asked[i]].id);
+		jsonw_array(&j);
 		for (int m = 0; m < MEASURE_COUNT; m++)
-			json_float(&j, run->values[m][i]);
-		json_array_end(&j);
+			jsonw_float(&j, run->values[m][i]);
+		jsonw_array_end(&j);
 	}
-	json_object_end(&j);
-	json_object_end(&j);
+	jsonw_object_end(&j);
+	jsonw_object_end(&j);
 	buf_add_char(out, '\n');
 }
 
@@ -338,6 +338,24 @@ static bool has_relevant(const struct judged_query *q)
 	return false;
 }
 
+/* Some judged sets hold whole abstracts as queries: what is over the limit of a query is cut off, between characters. */
+static void cut_long_queries(struct evaluation *e)
+{
+	size_t cut = 0;
+	for (size_t i = 0; i < e->queries.count; i++) {
+		char *text = e->queries.queries[i].text;
+		size_t n = strlen(text);
+		if (n <= LIMIT_QUERY_BYTES)
+			continue;
+		for (n = LIMIT_QUERY_BYTES; n && ((unsigned char)text[n] & 0xc0) == 0x80; n--)
+			;
+		text[n] = '\0';
+		cut++;
+	}
+	if (cut)
+		out_error("%s: %zu queries are longer than %zu bytes and were cut", e->config->arguments[1], cut, LIMIT_QUERY_BYTES);
+}
+
 /* Queries without a relevant document say nothing and are left out, as trec_eval's users do. */
 static int choose_queries(struct evaluation *e)
 {
@@ -417,8 +435,10 @@ enum exit_code cmd_eval(const struct config *config)
 {
 	struct evaluation e = {.config = config};
 	enum exit_code code = EXIT_ERROR;
-	if (read_judgements(&e) == 0 && choose_queries(&e) == 0 && open_where(&e) == 0)
+	if (read_judgements(&e) == 0 && choose_queries(&e) == 0 && open_where(&e) == 0) {
+		cut_long_queries(&e);
 		code = evaluate(&e);
+	}
 	corpus_close(e.corpus);
 	judgements_release(&e.queries);
 	free(e.asked);

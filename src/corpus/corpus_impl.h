@@ -141,6 +141,8 @@ void ingest_store(struct job *job, struct worker *w, struct corpus_doc *doc, str
 int ingest_again(struct corpus *c, const char *path, struct corpus_doc **ret);
 /* Takes a path out of the store, as an operation. */
 int ingest_remove(struct corpus *c, const char *path);
+/* Lets the store drop documents that no path leads to, if they are many. Called when nothing else is to be done. */
+void ingest_collect(struct corpus *c);
 
 /* --- indexer (refresh.c) -------------------------------------------------------------------------------------------- */
 
@@ -177,6 +179,13 @@ struct corpus_query {
 
 /* True when a path passes @in and @type. */
 bool query_matches_path(const struct corpus_query *q, const char *path);
+
+/* --- exact names (exact.c) ------------------------------------------------------------------------------------------ */
+
+/* Notes the names of a document in the store: its title, this path, its file name with and without extension. */
+int exact_note(struct store_write *w, const char *path, const char *title, uint32_t doc);
+/* Findable documents one of whose names the query is, at most `capacity`; returns how many. */
+size_t exact_find(struct store_read *read, struct span query, uint32_t *docs, size_t capacity);
 
 /* --- permissions (access.c) ----------------------------------------------------------------------------------------- */
 

@@ -17,6 +17,10 @@
 #include <string.h>
 #include <time.h>
 
+/* The store drops what no path leads to when it is more than this share of all chunks. Low enough to bound disk and scan time, high enough that
+ * edits and reverts of a day find their texts still there. */
+#define COLLECT_SHARE 0.3
+
 struct product {
 	struct store_op op;
 	struct job *job;
@@ -492,6 +496,9 @@ static int run_product(struct store_write *w, struct store_op *op)
 	struct store_doc doc;
 	if (r < 0 || !file.doc)
 		return r;
+	r = exact_note(w, p->doc->path, p->doc->title, file.doc);
+	if (r < 0)
+		return r;
 	r = store_get_doc(store_write_view(w), file.doc, &doc);
 	if (r < 0 || doc.indexed)
 		return r;
@@ -549,6 +556,29 @@ static void done_removal(struct store_op *op, int result)
 		corpus_log(x->corpus, 3, "%s: still in the store although it is gone: %s", x->path, strerror(-result));
 	free(x->path);
 	free(x);
+}
+
+static int run_collect(struct store_write *w, struct store_op *op)
+{
+	(void)op;
+	int r = store_collect(w, COLLECT_SHARE);
+	return r < 0 ? r : 0;
+}
+
+static void done_collect(struct store_op *op, int result)
+{
+	(void)result; /* what could not be dropped now is looked at again when next idle */
+	free(op);
+}
+
+void ingest_collect(struct corpus *c)
+{
+	struct store_op *op = calloc(1, sizeof(*op));
+	if (!op)
+		return;
+	op->run = run_collect;
+	op->done = done_collect;
+	store_submit(c->store, op);
 }
 
 int ingest_remove(struct corpus *c, const char *path)

@@ -325,6 +325,8 @@ static void *indexer_main(void *argument)
 			refresh_logged(x, "");
 		while (!jobs_drain(x->c, 500) && !indexer_stopping(x))
 			;
+		if (!indexer_stopping(x))
+			ingest_collect(x->c);
 		(void)pthread_mutex_lock(&x->lock);
 		wait_for_work(x);
 		if (x->stopping || x->everything)

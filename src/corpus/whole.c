@@ -100,6 +100,7 @@ int corpus_index(struct corpus *c, progress_fn *progress, void *context, struct 
 		/* Jobs refer to `counts`: they must all have ended before it goes. */
 		while (!jobs_settle(c, 1000))
 			;
+		ingest_collect(c);
 		store_flush(c->store);
 		while (!jobs_drain(c, 1000))
 			;

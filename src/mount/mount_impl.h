@@ -111,6 +111,8 @@ void node_remember(struct mount *m, struct node *n);
 void node_forget(struct mount *m, struct node *n, uint64_t count);
 /* A look-up will not find it any more. */
 void node_retire(struct mount *m, struct node *n);
+/* The nodes that the kernel has of one name, whatever their kind and version, each with a reference; how many there are, at most `size`. */
+size_t nodes_named(struct mount *m, struct node *parent, const char *name, struct node **out, size_t size);
 /* Nodes under which anything from the source is shown, each with a reference, in a malloc'ed array. For "everything changed". */
 int nodes_mirrored(struct mount *m, struct node ***ret, size_t *ret_count);
 /* The inode number that a child will have. */
@@ -254,10 +256,9 @@ struct changes {
 	pthread_t thread;
 	struct buf paths; /* NUL-terminated */
 	bool started, stop, everything;
-	bool expire; /* the kernel can let a name expire without dropping it */
 };
 
-/* Tells the kernel what changed, from a thread of its own: never from a request's, which the kernel may be waiting for. */
+/* Tells the kernel what changed, from a thread of its own. */
 int changes_start(struct mount *m);
 void changes_stop(struct mount *m);
 void changes_add(struct mount *m, const char *path);

@@ -21,20 +21,21 @@ static const struct node_type *type_of(const struct node *n)
 
 static void op_init(void *data, struct fuse_conn_info *conn)
 {
-	struct mount *m = data;
 	/* RELEASE counts as background work; with the default of 12 at a time a burst of readers leaves thousands of files open. */
 	conn->max_background = 1024;
 	conn->congestion_threshold = 768;
 	/* Our answers are copies from memory: a pipe between would cost two more system calls. */
 	conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
 	conn->want |= conn->capable & FUSE_CAP_CACHE_SYMLINKS;
-	m->changes.expire = conn->capable & FUSE_CAP_EXPIRE_ONLY;
 #ifdef FUSE_CAP_PASSTHROUGH
+	struct mount *m = data;
 	if (conn->capable & FUSE_CAP_PASSTHROUGH) {
 		conn->want |= FUSE_CAP_PASSTHROUGH;
 		conn->max_backing_stack_depth = 1;
 		atomic_store(&m->passthrough, true);
 	}
+#else
+	(void)data;
 #endif
 }
 

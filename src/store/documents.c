@@ -114,6 +114,8 @@ int store_find_doc(struct store_read *r, const struct hash *clean, uint8_t synta
 	return 0;
 }
 
+enum { FETCH_BYTES = 64 << 10 }; /* below, the call would cost more than it saves */
+
 static int get_item(struct store_read *r, enum table table, uint32_t pack, uint32_t at, uint32_t doc, uint32_t size,
                     struct span *ret)
 {
@@ -121,6 +123,8 @@ static int get_item(struct store_read *r, enum table table, uint32_t pack, uint3
 	int error = pack_payload(r, table, pack, &payload);
 	if (error != 0)
 		return error;
+	if (size >= FETCH_BYTES && at < payload.size && size <= payload.size - at)
+		value_fetch(payload.data + at, size);
 	if (item_decode(payload, at, doc, size, ret) != 0)
 		return store_mark_damaged(r->s, "a text's checksum is wrong");
 	return 0;

@@ -24,9 +24,10 @@ static const char *const table_names[TABLE_COUNT] = {
         [TABLE_DOC_PATHS] = "doc_paths", [TABLE_EXTRACTIONS] = "extractions",
         [TABLE_DOCS] = "docs",           [TABLE_DOC_KEYS] = "doc_keys",
         [TABLE_TEXTS] = "texts",         [TABLE_SPACES] = "spaces",
-        [TABLE_CHUNKS] = "chunks",       [TABLE_TERMS] = "terms",
-        [TABLE_POSTINGS] = "postings",   [TABLE_SEGMENTS] = "segments",
-        [TABLE_VECTORS] = "vectors",     [TABLE_FLOATS] = "floats",
+        [TABLE_NAMES] = "names",         [TABLE_CHUNKS] = "chunks",
+        [TABLE_TERMS] = "terms",         [TABLE_POSTINGS] = "postings",
+        [TABLE_SEGMENTS] = "segments",   [TABLE_VECTORS] = "vectors",
+        [TABLE_FLOATS] = "floats",
 };
 
 /* --- the folder ---------------------------------------------------------------------------------------------------- */
@@ -210,7 +211,7 @@ static void on_assert(MDB_env *env, const char *text)
 {
 	struct store *s = mdb_env_get_userctx(env);
 	if (s)
-		(void)store_mark_damaged(s, text);
+		store_note_damage(s, text);
 }
 
 static size_t first_map_size(const struct store_options *options)
@@ -341,7 +342,7 @@ static int prepare(struct store *s)
 	if (rc != 0)
 		return txn_errno(rc);
 	w->view.txn = w->txn;
-	bool empty;
+	bool empty = false;
 	int error = open_tables(s, w->txn, &empty);
 	if (error == 0)
 		error = empty ? put_first_records(w) : check_format(&w->view);
@@ -374,7 +375,7 @@ static int prepare_reader(struct store *s)
 	int rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &txn);
 	if (rc != 0)
 		return txn_errno(rc);
-	bool empty;
+	bool empty = false;
 	struct store_read r = {.s = s, .txn = txn};
 	int error = open_tables(s, txn, &empty);
 	if (error == 0)

@@ -122,7 +122,7 @@ int store_each_doc_path(struct store_read *r, uint32_t id, int (*each)(void *con
 	uint8_t begin[4];
 	key_u32(id, begin);
 	MDB_val key = {sizeof(begin), begin};
-	struct span payload;
+	struct span payload = {"", 0};
 	MDB_cursor *cursor;
 	int result = open_cursor(r, TABLE_DOC_PATHS, &cursor);
 	if (result < 0)

@@ -4,6 +4,7 @@
 
 #include "store/schema.h"
 
+#include <errno.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -137,7 +138,12 @@ struct store {
 /* LMDB's code as a negative errno. */
 int txn_errno(int rc);
 /* Remembers that the store is damaged, for this process and (when it may write) for the next; returns -EIO. */
-int store_mark_damaged(struct store *s, const char *why);
+void store_note_damage(struct store *s, const char *why);
+static inline int store_mark_damaged(struct store *s, const char *why)
+{
+	store_note_damage(s, why);
+	return -EIO;
+}
 /* Finds the map's address, for the check of borrowed values. After each change of the map. */
 void txn_locate_map(struct store *s);
 /* Makes the map `bytes` large (0: as large as another process made it), once no reader is active. */
@@ -153,6 +159,9 @@ int record_get(struct store_read *r, enum table table, struct span key, struct s
 /* Checks a value that a cursor gave. */
 int record_take(struct store_read *r, enum table table, const MDB_val *key, const MDB_val *value, struct span *ret_payload);
 bool value_in_bounds(const struct store_read *r, const MDB_val *value);
+/* Reads ahead. The map is opened without that, for the sake of trees, and so what is not in memory would be read page by page: 200
+ * segments took 2 s cold, with this 0.2 s. */
+void value_fetch(const void *data, size_t size);
 
 /* Room for a value of `size` bytes, to be filled before the next call. `flags` as mdb_put. */
 int table_reserve(struct store_write *w, enum table table, struct span key, size_t size, unsigned flags, void **ret);
@@ -182,6 +191,7 @@ int pack_add(struct store_write *w, struct pack *p, uint32_t doc, struct span da
 int pack_add_raw(struct store_write *w, struct pack *p, size_t size, uint32_t *ret_id, uint32_t *ret_at, char **ret_room);
 int pack_flush(struct store_write *w, struct pack *p);
 void pack_reset(struct pack *p);
+void pack_release(struct pack *p);
 int pack_payload(struct store_read *r, enum table table, uint32_t id, struct span *ret);
 
 int doc_get(struct store_read *r, uint32_t id, struct record_doc *ret, struct span *ret_title); /* documents.c */

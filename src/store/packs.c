@@ -77,14 +77,19 @@ int pack_flush(struct store_write *w, struct pack *p)
 	return 0;
 }
 
+/* Empties it; keeps the memory unless a large text made it so. */
 void pack_reset(struct pack *p)
 {
 	p->size = 0;
-	if (p->capacity > PACK_BYTES) {
-		free(p->data);
-		p->data = NULL;
-		p->capacity = 0;
-	}
+	if (p->capacity > PACK_BYTES)
+		pack_release(p);
+}
+
+void pack_release(struct pack *p)
+{
+	free(p->data);
+	p->data = NULL;
+	p->size = p->capacity = 0;
 }
 
 static struct pack *open_pack(struct store_read *r, enum table table)

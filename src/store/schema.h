@@ -8,7 +8,7 @@
 
 #include "store/store.h"
 
-enum { STORE_FORMAT = 1 };
+enum { STORE_FORMAT = 2 };
 
 enum table {
 	TABLE_INFO,        /* name -> format, counters */
@@ -19,6 +19,7 @@ enum table {
 	TABLE_DOC_KEYS,    /* clean hash, syntax -> document */
 	TABLE_TEXTS,       /* pack -> texts */
 	TABLE_SPACES,      /* number -> record_space, name */
+	TABLE_NAMES,       /* hash of a name, document -> nothing */
 	/* From here on the index: dropped when the recipe changes. */
 	TABLE_CHUNKS,   /* pack -> chunk lists */
 	TABLE_TERMS,    /* term -> live count, directory of pieces, last blocks */

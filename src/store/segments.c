@@ -44,7 +44,9 @@ static bool is_verified(struct store *s, const struct segment_head *head, uint32
 	_Atomic uint64_t *slot = verified_slot(s, space, segment);
 	if (slot && atomic_load_explicit(slot, memory_order_relaxed) == head->sum + 1)
 		return true;
-	if (segment_sum(head, space, segment, columns, segment_columns_size(head)) != head->sum)
+	size_t size = segment_columns_size(head);
+	value_fetch(columns, size);
+	if (segment_sum(head, space, segment, columns, size) != head->sum)
 		return false;
 	if (slot)
 		atomic_store_explicit(slot, head->sum + 1, memory_order_relaxed);

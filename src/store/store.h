@@ -152,6 +152,12 @@ int store_put_file(struct store_write *w, struct span path, const struct store_f
 /* -ENOENT when there is none. */
 int store_remove_file(struct store_write *w, struct span path, uint32_t *ret_orphan);
 
+/* Notes that a document may bear the name with this hash, for store_each_name; any number of names a document, and equal ones again are nothing. */
+int store_put_name(struct store_write *w, uint64_t name, uint32_t doc);
+/* Documents noted under this hash, in order of id, until `each` returns non-zero, which is then returned. Hints: the document may be gone or bear the
+ * name no more. */
+int store_each_name(struct store_read *r, uint64_t name, int (*each)(void *context, uint32_t doc), void *context);
+
 /* --- the index ----------------------------------------------------------------------------------------------------- */
 
 /* Makes a document's chunks searchable. The first time it gives them ids and appends postings; later (after store_unindex_doc) it

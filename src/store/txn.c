@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -38,10 +39,10 @@ static bool is_damage(int rc)
 	return rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INVALID;
 }
 
-int store_mark_damaged(struct store *s, const char *why)
+void store_note_damage(struct store *s, const char *why)
 {
 	if (atomic_exchange(&s->damaged, true) || s->mode != STORE_WRITE)
-		return -EIO;
+		return;
 	char path[4200];
 	int n = snprintf(path, sizeof(path), "%s/damaged", s->directory);
 	int fd = n > 0 && (size_t)n < sizeof(path) ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
@@ -51,7 +52,6 @@ int store_mark_damaged(struct store *s, const char *why)
 		(void)written;
 		(void)close(fd);
 	}
-	return -EIO;
 }
 
 static int read_result(struct store_read *r, int rc)
@@ -268,6 +268,12 @@ bool value_in_bounds(const struct store_read *r, const MDB_val *value)
 	if (p < r->map || p >= r->map + r->s->map_size)
 		return true;
 	return value->mv_size <= (size_t)(r->map + r->s->map_size - p) && in_file(r, p + value->mv_size);
+}
+
+void value_fetch(const void *data, size_t size)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)data / page * page;
+	(void)madvise((void *)begin, (uintptr_t)data + size - begin, MADV_WILLNEED); /* NOLINT(performance-no-int-to-ptr) */
 }
 
 int table_get(struct store_read *r, enum table table, struct span key, struct span *ret)

@@ -127,12 +127,9 @@ void write_abort(struct store_write *w)
 void write_release(struct store_write *w)
 {
 	postings_release(&w->postings);
-	struct pack *packs[] = {&w->texts, &w->chunks, &w->pieces};
-	for (size_t i = 0; i < sizeof(packs) / sizeof(*packs); i++) {
-		free(packs[i]->data);
-		packs[i]->data = NULL;
-		packs[i]->size = packs[i]->capacity = 0;
-	}
+	pack_release(&w->texts);
+	pack_release(&w->chunks);
+	pack_release(&w->pieces);
 	while (w->view.cursors) {
 		struct store_cursor *c = w->view.cursors;
 		w->view.cursors = c->next;

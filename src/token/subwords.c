@@ -17,10 +17,12 @@
 enum {
 	MAX_ENTRIES = 1 << 20,
 	MAX_ENTRY_BYTES = 255,
-	MAX_WORD_CHARACTERS = 100,			 /* max_input_chars_per_word of WordPiece */
-	MAX_WORD_BYTES = MAX_WORD_CHARACTERS * 4,	 /* also the most ids that one word can give */
-	CACHED_WORD_BYTES = 16, CACHED_WORD_IDS = 3,	 /* makes an entry half a cache line; holds 97 words in 100 */
-	CACHE_BITS = 14, CACHE_SLOTS = 1 << CACHE_BITS, /* 512 KiB: what a core's own cache holds beside the text */
+	MAX_WORD_CHARACTERS = 100,                /* max_input_chars_per_word of WordPiece */
+	MAX_WORD_BYTES = MAX_WORD_CHARACTERS * 4, /* also the most ids that one word can give */
+	CACHED_WORD_BYTES = 16,
+	CACHED_WORD_IDS = 3, /* makes an entry half a cache line; holds 98 words in 100 */
+	CACHE_BITS = 14,
+	CACHE_SLOTS = 1 << CACHE_BITS, /* 512 KiB: what a core's own cache holds beside the text */
 	MAX_DECOMPOSITION = 32,
 };
 
@@ -48,7 +50,7 @@ struct subwords {
 	size_t entry_count;
 	struct slot *slots;
 	size_t slot_mask;
-	size_t longest; /* bytes of the longest entry, "##" not counted */
+	size_t longest;                       /* bytes of the longest entry, "##" not counted */
 	uint64_t powers[MAX_ENTRY_BYTES + 1]; /* of HASH_BASE */
 	uint8_t classes[256];
 	uint32_t punctuation[128]; /* id of the character as a word of its own, or NO_ID */
@@ -269,7 +271,7 @@ static int encode_uncached(const struct subwords *s, struct subword_scratch *scr
 }
 
 static int fill_cached(const struct subwords *s, struct subword_scratch *scratch, const uint64_t text[2], size_t size,
-		       struct cached_word *cached)
+                       struct cached_word *cached)
 {
 	char word[CACHED_WORD_BYTES];
 	memcpy(word, text, sizeof word);
@@ -328,7 +330,7 @@ static int encode_ascii_word(const struct subwords *s, struct subword_scratch *s
 	word[0] |= lower;
 	word[1] |= lower;
 	static const uint8_t ones[2 * CACHED_WORD_BYTES] = {255, 255, 255, 255, 255, 255, 255, 255,
-							    255, 255, 255, 255, 255, 255, 255, 255};
+	                                                    255, 255, 255, 255, 255, 255, 255, 255};
 	uint64_t mask[2];
 	memcpy(mask, ones + CACHED_WORD_BYTES - size, sizeof mask);
 	word[0] &= mask[0];
@@ -410,7 +412,7 @@ static int take_code_point(const struct subwords *s, struct subword_scratch *scr
 	utf8proc_int32_t parts[MAX_DECOMPOSITION];
 	int boundary = UTF8PROC_BOUNDCLASS_START;
 	utf8proc_ssize_t count =
-		utf8proc_decompose_char((utf8proc_int32_t)c, parts, MAX_DECOMPOSITION, UTF8PROC_DECOMPOSE, &boundary);
+	        utf8proc_decompose_char((utf8proc_int32_t)c, parts, MAX_DECOMPOSITION, UTF8PROC_DECOMPOSE, &boundary);
 	for (utf8proc_ssize_t i = 0; i < count && i < MAX_DECOMPOSITION; i++) {
 		int rc = take_decomposed(s, scratch, (uint32_t)parts[i], is_cjk(c));
 		if (rc < 0)
@@ -421,7 +423,7 @@ static int take_code_point(const struct subwords *s, struct subword_scratch *scr
 
 /* From text[at] up to the next ASCII space or punctuation, where no rule reaches across. Returns the end. */
 static int encode_segment(const struct subwords *s, struct subword_scratch *scratch, struct span text, size_t at, size_t max_ids,
-			  size_t *ret_end)
+                          size_t *ret_end)
 {
 	int rc = 0;
 	while (rc == 0 && at < text.size && scratch->count < max_ids) {
@@ -455,7 +457,7 @@ static int encode_punctuation(const struct subwords *s, struct subword_scratch *
 
 /* The word or segment at text[at], which is neither a space nor punctuation. */
 static int encode_run(const struct subwords *s, struct subword_scratch *scratch, struct span text, size_t at, size_t max_ids,
-		      size_t *ret_end)
+                      size_t *ret_end)
 {
 	size_t end = at;
 	while (end < text.size && s->classes[(unsigned char)text.data[end]] == BYTE_WORD)
@@ -469,7 +471,7 @@ static int encode_run(const struct subwords *s, struct subword_scratch *scratch,
 }
 
 int subwords_encode(const struct subwords *s, struct subword_scratch *scratch, struct span text, size_t max_ids,
-		    const uint32_t **ret_ids, size_t *ret_count)
+                    const uint32_t **ret_ids, size_t *ret_count)
 {
 	scratch->count = 0;
 	int rc = reserve_ids(scratch, 1);

@@ -231,6 +231,19 @@ static void read_all(struct store *s)
 		store_cursor_close(c);
 	}
 	double decode = seconds(CLOCK_MONOTONIC) - start;
+	struct store_term term;
+	uint32_t found = 0;
+	start = seconds(CLOCK_MONOTONIC);
+	for (uint32_t i = 0; i < 100000; i++)
+		found += store_find_term(r, (struct span){words[i].text, words[i].size}, &term) == 0;
+	printf("  store_find_term: %.2f us (%u found)\n", 10 * (seconds(CLOCK_MONOTONIC) - start), found);
+	start = seconds(CLOCK_MONOTONIC);
+	for (uint32_t i = 0; i < 100000; i++) {
+		struct store_read *again;
+		if (store_read_begin(s, &again) == 0)
+			store_read_end(again);
+	}
+	printf("  store_read_begin and end: %.2f us\n", 10 * (seconds(CLOCK_MONOTONIC) - start));
 	for (int pass = 0; pass < 2; pass++) {
 		struct store_vectors v;
 		struct store_segment g;

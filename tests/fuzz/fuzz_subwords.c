@@ -3,9 +3,11 @@
 
 #include <stdlib.h>
 
-static const char fixed[] = "a\nb\nab\n##a\n##b\nthe\n##the\n##ing\n.\n,\n-\n\xe4\xb8\xad\n\xc3\x9f\n0\n1\n##0\n##1\ne\n##e\n\xd0\xb9\n\xd0\xb8\n##\xd0\xb8\n";
+static const char fixed[] = "a\nb\nab\n##a\n##b\nthe\n##the\n##ing\n.\n,\n-\n\xe4\xb8\xad\n\xc3\x9f\n0\n1\n##0\n##1\ne\n##"
+                            "e\n\xd0\xb9\n\xd0\xb8\n##\xd0\xb8\n";
 
-/* What a text gives the first time, when its words enter the cache, it must give again, and a lower limit the first of the same ids. */
+/* What a text gives the first time, when its words enter the cache, it must give again, and a lower limit the first of the same
+ * ids. */
 static void check_encode(const struct subwords *s, struct subword_scratch *scratch, size_t entries, struct span text)
 {
 	const uint32_t *ids;
@@ -21,7 +23,8 @@ static void check_encode(const struct subwords *s, struct subword_scratch *scrat
 			abort();
 	if (subwords_encode(s, scratch, text, SIZE_MAX, &ids, &again) || again != count || memcmp(ids, first, count * sizeof *ids))
 		abort();
-	if (subwords_encode(s, scratch, text, count / 2, &ids, &again) || again != count / 2 || memcmp(ids, first, again * sizeof *ids))
+	if (subwords_encode(s, scratch, text, count / 2, &ids, &again) || again != count / 2 ||
+	    memcmp(ids, first, again * sizeof *ids))
 		abort();
 	free(first);
 }

@@ -22,13 +22,16 @@ static const char small_vocabulary[] = "a\nb\n##b\nc\n";
 
 /* A whole model file of four entries, row i being all i + 1. */
 struct small_model {
-	_Alignas(64) char bytes[64 + 64 + SMALL_ENTRIES * SMALL_DIMS + sizeof small_vocabulary - 1];
+	_Alignas(64) char bytes[64 + 64 + SMALL_ENTRIES * SMALL_DIMS + sizeof small_vocabulary - 1 + 8];
 };
 
 static void seal(struct small_model *m)
 {
-	struct hash h = hash_bytes((struct span){m->bytes + 64, sizeof m->bytes - 64});
+	size_t end = sizeof m->bytes - 8;
+	struct hash h = hash_bytes((struct span){m->bytes + 64, end - 64});
 	memcpy(m->bytes + 24, h.bytes, HASH_SIZE);
+	uint64_t checksum = checksum64(m->bytes, end);
+	memcpy(m->bytes + end, &checksum, sizeof checksum);
 }
 
 static void set_u32(struct small_model *m, size_t at, uint32_t value)
@@ -80,7 +83,8 @@ static void test_reference(struct embedder *e)
 			norm += (double)out[i * dims + d] * (double)out[i * dims + d];
 		for (size_t k = 0; k < 16; k++)
 			worst = fmax(worst, fabs((double)out[i * dims + k * (dims / 16)] - (double)vector_cases[i].samples[k]));
-		CHECK_NAMED(worst < 1e-6 && fabs(norm - 1) < 1e-5, "vector %zu is the reference's: off by %.2g, norm %.7f", i, worst, norm);
+		CHECK_NAMED(worst < 1e-6 && fabs(norm - 1) < 1e-5, "vector %zu is the reference's: off by %.2g, norm %.7f", i,
+		            worst, norm);
 	}
 	free(out);
 }
@@ -93,7 +97,10 @@ static void test_space(struct embedder *e)
 	CHECK(space->cheap && space->keyword_weight > 0.5f);
 	struct hash none = {{0}};
 	CHECK(!hash_equal(&space->fingerprint, &none));
-	CHECK(embed_static_model().size <= (size_t)12 << 20);
+	struct span model = embed_static_model();
+	CHECK(model.size <= (size_t)12 << 20);
+	struct hash payload = hash_bytes((struct span){model.data + 64, model.size - 64 - 8});
+	CHECK_NAMED(memcmp(payload.bytes, model.data + 24, HASH_SIZE) == 0, "the SHA-256 in the header is the payload's");
 }
 
 static void test_nothing_known(struct embedder *e)
@@ -214,15 +221,15 @@ static void test_damaged_header(void)
 	static const struct {
 		size_t at;
 		uint32_t value;
-	} wrong[] = {{0, 0},  {8, 0},	       {8, 2},		{12, 0},	{12, 63},	  {12, 128},
-		     {12, 8192}, {12, UINT32_MAX}, {16, 0},	{16, 3},	{16, UINT32_MAX}, {20, 0},
-		     {20, 1},	 {20, UINT32_MAX}, {24, 0x1234567}};
+	} wrong[] = {{0, 0},  {8, 0},  {8, 2},           {12, 0}, {12, 63}, {12, 128},        {12, 8192}, {12, UINT32_MAX},
+	             {16, 0}, {16, 3}, {16, UINT32_MAX}, {20, 0}, {20, 1},  {20, UINT32_MAX}, {56, 1}};
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		struct small_model m = small();
 		struct err err = {""};
 		set_u32(&m, wrong[i].at, wrong[i].value);
+		seal(&m);
 		CHECK_NAMED(open_small(&m, sizeof m.bytes, &err) == -EINVAL && err.text[0], "%u at byte %zu: %s", wrong[i].value,
-			    wrong[i].at, err.text);
+		            wrong[i].at, err.text);
 	}
 	struct small_model m = small();
 	bool all = true;
@@ -245,10 +252,11 @@ static void test_damaged_payload(void)
 	memset(m.bytes + 64, 0, 16);
 	seal(&m);
 	CHECK_NAMED(open_small(&m, sizeof m.bytes, &err) == -EINVAL, "no weights: %s", err.text);
-	static const char *const vocabularies[] = {"a\nb\n##b\na\n", "a\nb\n##b\n\n\n", "a\nb\n##bcc\n", "a\nb\n##b\nc+", "a\n\xc3\n##b\nc\n"};
+	static const char *const vocabularies[] = {"a\nb\n##b\na\n", "a\nb\n##b\n\n\n", "a\nb\n##bcc\n", "a\nb\n##b\nc+",
+	                                           "a\n\xc3\n##b\nc\n"};
 	for (size_t i = 0; i < 5; i++) {
 		m = small();
-		memcpy(m.bytes + sizeof m.bytes - 10, vocabularies[i], 10);
+		memcpy(m.bytes + sizeof m.bytes - 18, vocabularies[i], 10);
 		seal(&m);
 		CHECK_NAMED(open_small(&m, sizeof m.bytes, &err) == -EINVAL, "vocabulary %zu: %s", i, err.text);
 	}
