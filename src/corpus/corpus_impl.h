@@ -191,8 +191,9 @@ bool query_matches_path(const struct corpus_query *q, const char *path);
 
 /* Notes the names of a document in the store: its title, this path, its file name with and without extension. */
 int exact_note(struct store_write *w, const char *path, const char *title, uint32_t doc);
-/* Findable documents one of whose names the query is, at most `capacity`; returns how many. */
-size_t exact_find(struct store_read *read, struct span query, uint32_t *docs, size_t capacity);
+/* Findable documents one of whose names the query is, at most `capacity`; returns how many. A path that `access` may not read is no name. */
+struct access;
+size_t exact_find(struct store_read *read, struct span query, struct access *access, uint32_t *docs, size_t capacity);
 
 /* --- permissions (access.c) ----------------------------------------------------------------------------------------- */
 
@@ -205,5 +206,7 @@ bool access_sees_everything(const struct access *a);
 /* May know that a name exists: the folders above it let the caller pass. */
 bool access_may_see(struct access *a, const char *path);
 bool access_may_read(struct access *a, const char *path, struct stat *ret_st);
+/* Counts of what a caller may read, and of its findable chunks (counts.c). Looks at every file: not for a thread that must not wait. */
+int counts_visible(struct store_read *read, struct access *access, struct store_counts *ret, uint64_t *ret_chunks);
 
 #endif

@@ -25,6 +25,7 @@ struct corpus_results {
 	bool degraded;
 	char degraded_reason[ERR_TEXT_SIZE];
 	struct search_results found; /* its hits are released; the figures are for .explain.json */
+	bool figures; /* of the whole corpus, which only who may read it all is told */
 	uint64_t files, indexed_documents, documents;
 	size_t exact_names; /* documents put first because the query is their name */
 	char model[64]; /* whose vectors took part, or "" */
@@ -357,6 +358,7 @@ static enum search_mode search_mode(const struct corpus_results *out, bool have_
 
 static void note_coverage(struct corpus *c, struct search_context *s, struct corpus_results *out)
 {
+	out->figures = access_sees_everything(s->choice.access);
 	struct store_counts counts = {0};
 	(void)store_counts(s->read, &counts);
 	out->files = counts.files;
@@ -370,6 +372,9 @@ static void note_coverage(struct corpus *c, struct search_context *s, struct cor
 static int prepare_similar(struct corpus *c, struct search_context *s, struct corpus_results *out, struct aim *aim)
 {
 	struct store_file file;
+	struct stat st;
+	if (!access_sees_everything(s->choice.access) && !access_may_read(s->choice.access, out->similar_to, &st))
+		return -EACCES;
 	int r = store_get_file(s->read, span_of(out->similar_to), &file);
 	if (r < 0)
 		return r == -ENOENT ? -EAGAIN : r;
@@ -407,7 +412,7 @@ static bool has_hit(const struct search_hit *hits, uint32_t count, uint32_t doc,
 /* Documents whose name or title the query is stand first, each with its best chunk; then everything else as ranked. */
 static int put_exact_first(struct searcher *searcher, struct search_context *s, struct corpus_results *out, const struct search_request *request)
 {
-	s->exact_count = exact_find(s->read, buf_span(&out->query->text), s->exact, MAX_EXACT);
+	s->exact_count = exact_find(s->read, buf_span(&out->query->text), s->choice.access, s->exact, MAX_EXACT);
 	out->exact_names = s->exact_count;
 	if (s->exact_count == 0)
 		return 0;
@@ -665,6 +670,25 @@ static void add_figures(struct jsonw *j, const struct search_results *f)
 	jsonw_float(j, (double)f->cosine_max);
 }
 
+/* What speaks of all documents, also of those that this caller may not read. */
+static void add_corpus_figures(struct jsonw *j, const struct corpus_results *r)
+{
+	add_figures(j, &r->found);
+	jsonw_key(j, "exact_names");
+	jsonw_uint(j, r->exact_names);
+	jsonw_key(j, "generation");
+	jsonw_uint(j, r->generation);
+	jsonw_key(j, "coverage");
+	jsonw_object(j);
+	jsonw_key(j, "files");
+	jsonw_uint(j, r->files);
+	jsonw_key(j, "documents");
+	jsonw_uint(j, r->documents);
+	jsonw_key(j, "indexed_documents");
+	jsonw_uint(j, r->indexed_documents);
+	jsonw_object_end(j);
+}
+
 static void form_explain(const struct corpus_results *r, struct buf *out)
 {
 	static const char *const modes[] = {[CORPUS_HYBRID] = "hybrid", [CORPUS_KEYWORD] = "keyword", [CORPUS_VECTOR] = "vector"};
@@ -687,22 +711,10 @@ static void form_explain(const struct corpus_results *r, struct buf *out)
 		jsonw_string(&j, r->model);
 	else
 		jsonw_null(&j);
-	add_figures(&j, &r->found);
-	jsonw_key(&j, "exact_names");
-	jsonw_uint(&j, r->exact_names);
 	jsonw_key(&j, "hits");
 	jsonw_uint(&j, r->count);
-	jsonw_key(&j, "generation");
-	jsonw_uint(&j, r->generation);
-	jsonw_key(&j, "coverage");
-	jsonw_object(&j);
-	jsonw_key(&j, "files");
-	jsonw_uint(&j, r->files);
-	jsonw_key(&j, "documents");
-	jsonw_uint(&j, r->documents);
-	jsonw_key(&j, "indexed_documents");
-	jsonw_uint(&j, r->indexed_documents);
-	jsonw_object_end(&j);
+	if (r->figures)
+		add_corpus_figures(&j, r);
 	jsonw_object_end(&j);
 	buf_add_char(out, '\n');
 }
