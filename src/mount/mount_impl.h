@@ -284,7 +284,7 @@ struct folder {
 	struct corpus_doc *doc;		/* of a chunk folder */
 	struct stat source;		/* likewise */
 	struct corpus_results *results; /* of a result folder */
-	uint64_t serial;		/* likewise: the version of its entries */
+	uint64_t id, serial;		/* likewise: the versions of its hits and of its dot-files */
 	struct buf names;		/* of a source folder, as it was when the listing began: type, inode number, name, one after the other */
 	size_t *starts;
 	size_t count;
@@ -352,6 +352,7 @@ struct rankings {
 	pthread_mutex_t lock;
 	struct ranking *newest, *oldest; /* those that hold results */
 	size_t count, hits;
+	uint64_t last_id;
 };
 void rankings_init(struct rankings *k);
 void rankings_release(struct rankings *k);
