@@ -705,7 +705,7 @@ static void form_explain(const struct corpus_results *r, struct buf *out)
 	jsonw_key(&j, "formula");
 	jsonw_string(&j, "score = w * bm25 / bm25_max + (1 - w) * (cosine - cosine_min) / (cosine_max - cosine_min)");
 	jsonw_key(&j, "keyword_weight");
-	jsonw_float(&j, (double)r->keyword_weight);
+	jsonw_float(&j, (double)r->found.keyword_weight);
 	jsonw_key(&j, "model");
 	if (*r->model)
 		jsonw_string(&j, r->model);
