@@ -4,7 +4,7 @@
  * request_*(). One that must wait is parked (request.c) and answered from the thread that finishes the work, so that no libfuse thread
  * ever blocks. Nodes (inodes.c) hold names, contents (contents.c) hold what open files read from.
  *
- * Locks: each struct has its own, none is held while another is taken, but for the node table's, inside of which nothing is called. */
+ * Locks: each struct has its own. Inside of one only the node table's may be taken, by node_ref and the like but not by node_unref. */
 #ifndef CORPUSFS_MOUNT_MOUNT_IMPL_H
 #define CORPUSFS_MOUNT_MOUNT_IMPL_H
 
@@ -357,7 +357,7 @@ struct rankings {
 void rankings_init(struct rankings *k);
 void rankings_release(struct rankings *k);
 /* For a node that goes. */
-void ranking_free(struct mount *m, struct ranking *k);
+void ranking_free(struct ranking *k);
 void view_look_similar(struct request *r, const struct corpus_look *look);
 
 /* --- the mount (session.c) -------------------------------------------------------------------------------------------- */

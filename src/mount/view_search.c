@@ -36,13 +36,14 @@ struct frozen_set {
 };
 
 struct ranking {
+	struct node *node; /* whose it is; referenced while kept */
 	struct frozen_set now;			 /* results NULL until ranked, or when it had to go */
 	struct frozen_set earlier[EARLIER_SETS]; /* of the nodes that this one took the place of, the last one first */
 	unsigned earlier_count;
 	uint64_t serial;   /* counts the sets that were frozen here, from 1: the version of the dot-files */
 	uint64_t document; /* similar/: version of the document asked about */
 	bool as_link;
-	bool kept; /* in the list of those that hold sets */
+	bool kept; /* in the list of those that hold sets, whether the kernel still knows the node or not */
 	size_t hits;
 	struct ranking *newer, *older;
 };
@@ -61,10 +62,8 @@ void rankings_release(struct rankings *k)
 }
 
 /* Under the lock. */
-static void detach(struct rankings *all, struct ranking *k)
+static void unlink_ranking(struct rankings *all, struct ranking *k)
 {
-	if (!k->kept)
-		return;
 	*(k->newer ? &k->newer->older : &all->newest) = k->older;
 	*(k->older ? &k->older->newer : &all->oldest) = k->newer;
 	k->kept = false;
@@ -81,9 +80,8 @@ static size_t count_hits(const struct ranking *k)
 }
 
 /* Under the lock: as the newest. */
-static void attach(struct rankings *all, struct ranking *k)
+static void link_ranking(struct rankings *all, struct ranking *k)
 {
-	detach(all, k);
 	k->hits = count_hits(k);
 	k->newer = NULL;
 	k->older = all->newest;
@@ -94,6 +92,16 @@ static void attach(struct rankings *all, struct ranking *k)
 	all->hits += k->hits;
 }
 
+/* Under the lock. */
+static void keep(struct mount *m, struct ranking *k)
+{
+	if (k->kept)
+		unlink_ranking(&m->rankings, k);
+	else
+		(void)node_ref(m, k->node);
+	link_ranking(&m->rankings, k);
+}
+
 static void drop_sets(struct ranking *k)
 {
 	corpus_results_unref(k->now.results);
@@ -102,23 +110,27 @@ static void drop_sets(struct ranking *k)
 		corpus_results_unref(k->earlier[--k->earlier_count].results);
 }
 
-/* Under the lock: the oldest sets go. */
-static void trim(struct rankings *all)
+/* Takes the lock: the oldest sets go. A node that was only kept for them goes as well, for which the lock is let go. */
+static void trim(struct mount *m)
 {
+	struct rankings *all = &m->rankings;
+	(void)pthread_mutex_lock(&all->lock);
 	while (all->count > 1 && (all->count > KEPT_SETS || all->hits > KEPT_HITS)) {
 		struct ranking *k = all->oldest;
-		detach(all, k);
+		unlink_ranking(all, k);
 		drop_sets(k);
+		(void)pthread_mutex_unlock(&all->lock);
+		node_unref(m, k->node);
+		(void)pthread_mutex_lock(&all->lock);
 	}
+	(void)pthread_mutex_unlock(&all->lock);
 }
 
-void ranking_free(struct mount *m, struct ranking *k)
+/* Its node goes, so it is in no list; or the mount ends. */
+void ranking_free(struct ranking *k)
 {
 	if (!k)
 		return;
-	(void)pthread_mutex_lock(&m->rankings.lock);
-	detach(&m->rankings, k);
-	(void)pthread_mutex_unlock(&m->rankings.lock);
 	drop_sets(k);
 	free(k);
 }
@@ -150,7 +162,7 @@ static bool frozen(struct mount *m, struct node *folder, struct shown_set *ret)
 	struct ranking *k = folder->ranking;
 	bool have = k->now.results != NULL;
 	if (have) {
-		attach(&m->rankings, k);
+		keep(m, k);
 		*ret = show_now(k);
 	}
 	(void)pthread_mutex_unlock(&m->rankings.lock);
@@ -168,10 +180,10 @@ static struct shown_set freeze(struct mount *m, struct node *folder, struct corp
 		results = NULL;
 	}
 	struct shown_set shown = show_now(k);
-	attach(&m->rankings, k);
-	trim(&m->rankings);
+	keep(m, k);
 	(void)pthread_mutex_unlock(&m->rankings.lock);
 	corpus_results_unref(results);
+	trim(m);
 	return shown;
 }
 
@@ -237,7 +249,12 @@ static bool outdated(struct mount *m, struct node *n, const struct asked *a, str
 		set->outdated = i ? set->outdated : time(NULL);
 		(void)corpus_results_ref(set->results);
 	}
+	bool kept = old && k->kept;
+	if (kept)
+		unlink_ranking(&m->rankings, k);
 	(void)pthread_mutex_unlock(&m->rankings.lock);
+	if (kept)
+		node_unref(m, n); /* the caller has another reference */
 	return old;
 }
 
@@ -247,12 +264,13 @@ static void give_ranking(struct mount *m, struct node *n, struct ranking *k)
 	(void)pthread_mutex_lock(&m->rankings.lock);
 	if (!n->ranking) {
 		n->ranking = k;
+		k->node = n;
 		if (k->earlier_count)
-			attach(&m->rankings, k);
+			keep(m, k);
 		k = NULL;
 	}
 	(void)pthread_mutex_unlock(&m->rankings.lock);
-	ranking_free(m, k);
+	ranking_free(k);
 }
 
 static int results_node(struct mount *m, const struct asked *a, struct node **ret)
@@ -272,7 +290,7 @@ static int results_node(struct mount *m, const struct asked *a, struct node **re
 	}
 	int r = n ? 0 : node_get(m, a->parent, NODE_RESULTS, a->name, a->caller, a->facts, &n);
 	if (r < 0) {
-		ranking_free(m, k);
+		ranking_free(k);
 		return r;
 	}
 	give_ranking(m, n, k);
