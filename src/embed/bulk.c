@@ -30,6 +30,7 @@ struct range {
 	unsigned attempts, busy;
 	uint64_t not_before;
 	int32_t split; /* index of the split it came from, or -1 */
+	bool checked;  /* refused once while the server took other texts */
 };
 
 /* A refused range whose halves are on their way. */
@@ -227,14 +228,32 @@ static void cut_piece(struct work *w, struct range r)
 	uint32_t second = add_piece(w, p.text, (struct span){p.span.data + at, p.span.size - at});
 	w->left[p.text]--;
 	unsigned attempts = r.attempts ? BISECT_ATTEMPTS - 1 : 0;
-	add_range(w, (struct range){.first = first, .count = 1, .attempts = attempts, .split = -1});
-	add_range(w, (struct range){.first = second, .count = 1, .attempts = attempts, .split = -1});
+	add_range(w, (struct range){.first = first, .count = 1, .attempts = attempts, .split = -1, .checked = true});
+	add_range(w, (struct range){.first = second, .count = 1, .attempts = attempts, .split = -1, .checked = true});
+}
+
+/* One text is refused: is it the text, or would the server refuse anything? Asked anew each time, because a server may begin to refuse. */
+static void check_piece(struct work *w, struct range r)
+{
+	struct embed_identity now;
+	struct err err;
+	int result = embed_server_contact(w->s, &now, &err);
+	if (result < 0) {
+		fail(w, result == -ESHUTDOWN ? result : -EAGAIN, err.text);
+	} else if (!embed_identity_equal(&now, w->order->identity)) {
+		fail(w, -ESTALE, "another model answers under the same name");
+	} else {
+		r.checked = true;
+		add_range(w, r);
+	}
 }
 
 static void refused(struct work *w, struct range r, bool by_bytes)
 {
 	if (r.count > 1)
 		halve_range(w, r, by_bytes);
+	else if (!r.checked)
+		check_piece(w, r);
 	else
 		cut_piece(w, r);
 }
@@ -259,7 +278,7 @@ static void transient(struct work *w, struct slot *slot, const char *state, cons
 	server_note_failure(w->s, state, reason, hangs ? BREAKER_FAILURES : 1);
 	r.attempts++;
 	/* A server error that stays with some texts while others pass is theirs. */
-	bool theirs = slot->call.error == 0 && slot->call.status >= 500 && w->another_passed && r.attempts >= BISECT_ATTEMPTS;
+	bool theirs = slot->call.error == 0 && slot->call.status >= 500 && (w->another_passed || r.count == 1) && r.attempts >= BISECT_ATTEMPTS;
 	struct err open;
 	if (theirs)
 		refused(w, r, false);

@@ -78,6 +78,9 @@ class Handler(BaseHTTPRequestHandler):
                 self.error(404)
 
     def take_mode(self):
+        if State.options.after > 0:
+            State.options.after -= 1
+            return "ok"
         mode = State.mode
         if State.left:
             State.left -= 1
@@ -215,13 +218,15 @@ def main():
     parser.add_argument("--batch", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0)
     parser.add_argument("--mode", default="ok")
+    parser.add_argument("--after", type=int, default=0, help="requests that go well before the mode begins")
+    parser.add_argument("--count", type=int, default=0, help="requests that the mode lasts")
     parser.add_argument("--poison", default="")
     parser.add_argument("--poison-status", type=int, default=400)
     parser.add_argument("--longest", type=int, default=0)
     parser.add_argument("--longest-status", type=int, default=500)
     parser.add_argument("--elsewhere", default="")
     State.options = parser.parse_args()
-    State.mode = State.options.mode
+    State.mode, State.left = State.options.mode, State.options.count
     if State.options.unix:
         server = UnixServer(State.options.unix, Handler)
         port = 0
