@@ -17,7 +17,7 @@ B := build/$(config)
 # The program that people run is always build/corpusfs; other configurations keep theirs in their own folder.
 PROGRAM := $(if $(filter normal,$(config)),build/corpusfs,$(B)/corpusfs)
 
-libraries = fuse3 lmdb uchardet libutf8proc libcrypto libxxhash libseccomp gumbo expat zlib jansson
+libraries = fuse3 lmdb uchardet libutf8proc libcrypto libxxhash libseccomp gumbo expat zlib jansson libcurl
 found := $(shell $(PKG_CONFIG) --exists $(libraries) 2>/dev/null && echo yes)
 ifneq ($(found),yes)
 ifeq ($(filter help clean,$(MAKECMDGOALS)),)

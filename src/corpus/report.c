@@ -1,5 +1,6 @@
 /* status/: what the corpus is doing and what went wrong, as files with stable schemas (docs/mount-views.md). */
 #include "jobs.h"
+#include "remote.h"
 
 #include "base/json.h"
 #include "vec/vec.h"
@@ -142,6 +143,7 @@ static void form_status(struct corpus *c, const struct figures *f, struct buf *o
 	jsonw_key(&j, "degraded");
 	jsonw_bool(&j, !c->embedder);
 	jsonw_object_end(&j);
+	remote_status(c, &j);
 	add_text(&j, "extractors", extract_fingerprint());
 	add_text(&j, "sandbox", extract_sandbox_describe());
 	add_store(&j, c, f);
@@ -176,6 +178,7 @@ static void form_metrics(struct corpus *c, const struct figures *f, struct buf *
 	add_metric(out, "embedded_chunks_total", "counter", "Chunks embedded.", atomic_load(&c->embedded_chunks));
 	add_metric(out, "source_bytes_total", "counter", "Bytes read from the source for extraction.", atomic_load(&c->source_bytes));
 	add_metric(out, "store_errors_total", "counter", "Results that could not be kept in the store.", atomic_load(&c->store_errors));
+	remote_metrics(c, out);
 }
 
 static void form_readme(struct buf *out)

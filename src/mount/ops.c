@@ -146,7 +146,8 @@ static void read_raw(fuse_req_t fuse, const struct content *c, size_t size, off_
 
 static void op_read(fuse_req_t fuse, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *info)
 {
-	const struct content *c = (const struct content *)(uintptr_t)info->fh;
+	struct mount *m = mount_of(fuse);
+	struct content *c = (struct content *)(uintptr_t)info->fh;
 	(void)ino;
 	if (c->fd >= 0) {
 		read_raw(fuse, c, size, offset);
@@ -154,7 +155,10 @@ static void op_read(fuse_req_t fuse, fuse_ino_t ino, size_t size, off_t offset, 
 	}
 	uint64_t at = offset < 0 ? c->size : (uint64_t)offset;
 	uint64_t left = at < c->size ? c->size - at : 0;
+	/* The reader may have the answer, and have closed the file on another thread, before libfuse has returned. */
+	content_ref(m, c);
 	(void)fuse_reply_buf(fuse, left ? c->text + at : NULL, left < size ? (size_t)left : size);
+	content_unref(m, c);
 }
 
 static void op_release(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *info)

@@ -315,11 +315,13 @@ int mount_run(struct corpus *corpus, const struct mount_options *options, char *
 	int r = run(m, &err);
 	if (r < 0)
 		(void)snprintf(error, error_size, "%s", err.text);
-	doc_cache_release(m);
-	if (m->session) {
+	if (m->session)
 		fuse_session_unmount(m->session);
+	folders_release(m);
+	contents_release(m);
+	doc_cache_release(m);
+	if (m->session)
 		fuse_session_destroy(m->session);
-	}
 	nodes_release(m);
 	rankings_release(&m->rankings);
 	corpus_blob_unref(m->readme);
