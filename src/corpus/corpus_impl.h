@@ -130,7 +130,11 @@ int document_error(const struct corpus_doc *d, enum corpus_view view);
 struct span document_chunk_text(const struct corpus_doc *d, uint32_t chunk);
 /* meta/<path>.json (meta.c). */
 int document_meta(const struct corpus_doc *d, struct corpus_blob **ret);
+/* True for the code of a failure that lay in the machine's state, perhaps, and not in the document. */
+bool document_failure_may_pass(struct span code);
 enum chunk_syntax document_chunk_syntax(uint8_t text_syntax);
+/* True when an indexed document has its vectors, or none can be made. Not so for one that was indexed while there was no model. */
+bool document_has_vectors(struct corpus *c, struct store_read *r, const struct store_doc *doc);
 
 /* --- ingest (ingest.c) ---------------------------------------------------------------------------------------------- */
 

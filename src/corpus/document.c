@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -269,6 +270,27 @@ int document_embed(struct corpus_doc *d)
 	}
 	keep_vectors(d, STEAL(x), c->space.dims);
 	return 0;
+}
+
+bool document_failure_may_pass(struct span code)
+{
+	static const char *const codes[] = {"memory", "killed", "timeout", "stuck", "no-helper", "no-program"};
+	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
+		if (span_equal(code, span_of(codes[i])))
+			return true;
+	return false;
+}
+
+bool document_has_vectors(struct corpus *c, struct store_read *r, const struct store_doc *doc)
+{
+	struct store_space space;
+	struct store_vectors v;
+	if (!c->embedder || !doc->indexed || doc->chunk_count == 0)
+		return true;
+	if (store_find_space(r, &c->space.fingerprint, &space) < 0 || store_vectors(r, space.number, doc->chunk_base / STORE_SEGMENT_CHUNKS, &v) < 0)
+		return false;
+	uint32_t at = doc->chunk_base % STORE_SEGMENT_CHUNKS;
+	return at < v.count && !isnan(v.scales[at]);
 }
 
 struct span document_chunk_text(const struct corpus_doc *d, uint32_t chunk)

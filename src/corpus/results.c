@@ -171,6 +171,11 @@ static int fill_headings(struct corpus_hit *h, const struct chunk_list *chunks, 
 		buf_add_char(&list, '\0');
 	}
 	buf_add_char(&list, '\0');
+	if (buf_error(&joined) || buf_error(&list)) {
+		buf_release(&joined);
+		buf_release(&list);
+		return -ENOMEM;
+	}
 	h->heading = buf_take(&joined, NULL);
 	*ret_headings = buf_take(&list, NULL);
 	return h->heading && *ret_headings ? 0 : -ENOMEM;
