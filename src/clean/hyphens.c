@@ -14,8 +14,10 @@ enum {
 	/* Words noted; a document with more broken words than a quarter of this joins the rest without looking. */
 	NOTED_MAX = 1 << 20,
 	NOTED_MIN = 1 << 10,
-	FRAGMENT_MIN = 2, /* bytes */
-	/* A longer line is no line of a page; also keeps a long chain of breaks from being quadratic. */
+	/* Bytes of the parts of a broken word. The upper bound keeps a chain of breaks ("ab-" on every line) from being quadratic. */
+	FRAGMENT_MIN = 2,
+	FRAGMENT_MAX = 64,
+	/* A longer line is no line of a page. */
 	LINE_MAX_BYTES = 1000,
 };
 
@@ -195,10 +197,10 @@ static bool find_head(struct span line, struct word_break *b)
 	if (b->hyphen_size == 0)
 		return false;
 	size_t end = line.size - b->hyphen_size, first = end;
-	while (first > 0 && is_word_byte(line.data[first - 1]))
+	while (first > 0 && end - first <= FRAGMENT_MAX && is_word_byte(line.data[first - 1]))
 		first--;
 	b->head = (struct span){line.data + first, end - first};
-	if (b->head.size < FRAGMENT_MIN || (first > 0 && is_joining(line.data[first - 1])))
+	if (b->head.size < FRAGMENT_MIN || b->head.size > FRAGMENT_MAX || (first > 0 && is_joining(line.data[first - 1])))
 		return false;
 	b->compound = first > 1 && line.data[first - 1] == '-' && is_word_byte(line.data[first - 2]);
 	size_t last = end - 1;
@@ -221,7 +223,7 @@ static bool find_tail(struct span line, struct word_break *b)
 	b->indent = first;
 	b->tail = (struct span){line.data + first, end - first};
 	b->moved = (struct span){line.data + first, stop - first};
-	if (b->tail.size < FRAGMENT_MIN || !is_lower(line, first))
+	if (b->tail.size < FRAGMENT_MIN || b->tail.size > FRAGMENT_MAX || !is_lower(line, first))
 		return false;
 	/* "bar.html", "bar/", "bar2" belong to something else than prose; "bar." and "bar:" end a word. */
 	if (end < stop && is_joining(line.data[end]) && !(stop == end + 1 && strchr(".:", line.data[end])))
@@ -257,7 +259,7 @@ static struct span take_line(struct span *s)
 
 static int note_break(struct hyphens *h, const struct word_break *b)
 {
-	char solid[2 * LINE_MAX_BYTES];
+	char solid[2 * FRAGMENT_MAX];
 	memcpy(solid, b->head.data, b->head.size);
 	memcpy(solid + b->head.size, b->tail.data, b->tail.size);
 	uint64_t keys[] = {word_key(b->head), word_key(b->tail), compound_key(b->head, b->tail),

@@ -106,7 +106,7 @@ static bool enter_folder(void *context, const char *path)
 static void folder_failed(void *context, const char *path, int error)
 {
 	struct refresh *w = context;
-	corpus_log(w->c, 4, "%s/: not read: %s", path, strerror(-error));
+	corpus_log(w->c, 3, "%s/: not read: %s", path, strerror(-error));
 }
 
 struct gone {

@@ -723,19 +723,22 @@ static int hit_link(struct mount *m, struct node *n, char out[NODE_PATH_SIZE])
 	return r;
 }
 
-enum fact { FACT_PATH, FACT_CHUNK, FACT_SCORE, FACT_BM25, FACT_COSINE, FACT_BYTES, FACT_LINES, FACT_PAGE, FACT_HEADING, FACT_COUNT };
+enum fact { FACT_PATH, FACT_CHUNK, FACT_SCORE, FACT_BM25, FACT_COSINE, FACT_BYTES, FACT_LINES, FACT_PAGE, FACT_HEADING, FACT_DEGRADED, FACT_COUNT };
 static const char *const fact_names[FACT_COUNT] = {
 	[FACT_PATH] = "user.corpusfs.path",	[FACT_CHUNK] = "user.corpusfs.chunk",	[FACT_SCORE] = "user.corpusfs.score",
 	[FACT_BM25] = "user.corpusfs.bm25",	[FACT_COSINE] = "user.corpusfs.cosine", [FACT_BYTES] = "user.corpusfs.bytes",
 	[FACT_LINES] = "user.corpusfs.lines",	[FACT_PAGE] = "user.corpusfs.page",	[FACT_HEADING] = "user.corpusfs.heading",
+	[FACT_DEGRADED] = "user.corpusfs.degraded",
 };
 
-static bool has_fact(const struct corpus_hit *h, enum fact fact)
+static bool has_fact(const struct corpus_results *results, const struct corpus_hit *h, enum fact fact)
 {
+	if (fact == FACT_DEGRADED)
+		return corpus_results_degraded(results);
 	return fact == FACT_COSINE ? !isnan(h->cosine) : fact == FACT_PAGE ? h->page != 0 : fact == FACT_HEADING ? *h->heading != '\0' : true;
 }
 
-static void add_fact(const struct corpus_hit *h, enum fact fact, struct buf *out)
+static void add_fact(const struct corpus_results *results, const struct corpus_hit *h, enum fact fact, struct buf *out)
 {
 	switch (fact) {
 	case FACT_PATH:
@@ -765,6 +768,9 @@ static void add_fact(const struct corpus_hit *h, enum fact fact, struct buf *out
 	case FACT_HEADING:
 		buf_add_string(out, h->heading);
 		break;
+	case FACT_DEGRADED:
+		buf_add_string(out, corpus_results_degraded_reason(results));
+		break;
 	case FACT_COUNT:
 		break;
 	}
@@ -782,12 +788,12 @@ static int hit_attribute(struct mount *m, struct node *n, const char *name, stru
 	int r = hit_of(m, n, &results, &h);
 	if (r < 0)
 		return r;
-	if (name && has_fact(h, fact))
-		add_fact(h, fact, out);
+	if (name && has_fact(results, h, fact))
+		add_fact(results, h, fact, out);
 	else if (name)
 		r = -ENODATA;
 	for (fact = FACT_PATH; !name && fact < FACT_COUNT; fact++)
-		if (has_fact(h, fact))
+		if (has_fact(results, h, fact))
 			buf_add(out, fact_names[fact], strlen(fact_names[fact]) + 1);
 	corpus_results_unref(results);
 	return r < 0 ? r : buf_error(out);

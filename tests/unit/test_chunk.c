@@ -46,7 +46,10 @@ static void check_chunks(const char *name, enum chunk_syntax syntax, const char 
 static void structure(void)
 {
 	check_chunks("nothing", CHUNK_PLAIN, "a\n");
-	check_chunks("paragraphs are packed", CHUNK_PLAIN, "one two three four five six.\n\none two three four five six.\n\n|one two three four.\n");
+	check_chunks("short paragraphs are packed", CHUNK_PLAIN, "one two three.\n\none two three four.\n\none two three.\n\n|one two three four.\n");
+	check_chunks("long ones stand alone", CHUNK_PLAIN, "one two three four five six.\n\n|one two three four five six.\n\none two three four.\n");
+	check_chunks("what is nearer to the target", CHUNK_PLAIN,
+		     "one two three four.\n\none two three four.\n\n|one two three four five six seven.\n\none two.\n\none two three four.\n");
 	check_chunks("a section begins a chunk", CHUNK_MARKDOWN, "# A\n\none two three four five\n\n|# B\n\none two three four five\n");
 	check_chunks("short sections are joined", CHUNK_MARKDOWN, "# A\n\n## B\n\none\n\n## C\n\ntwo three\n\n|# D\n\none two three four five\n");
 	check_chunks("setext headings", CHUNK_MARKDOWN, "A\n===\none two three four five\n\n|B\n---\none two three four five\n");
@@ -63,7 +66,7 @@ static void structure(void)
 		     "One two three four\nfive six seven, e.g. eight nine. |Ten eleven twelve thirteen fourteen\nfifteen sixteen seventeen eighteen\n");
 	check_chunks("clauses", CHUNK_PLAIN, "one two three four five six seven eight nine, |ten eleven twelve thirteen fourteen fifteen sixteen seventeen\n");
 	check_chunks("lines of code", CHUNK_CODE,
-		     "int f(void)\n{\n\tone(two, three);\n}\n\nint g(void)\n{\n\treturn four(five);\n}\n\n|int h(void)\n{\n\treturn 0;\n}\n");
+		     "int f(void)\n{\n\tone(two, three);\n}\n\n|int g(void)\n{\n\treturn four(five);\n}\n\nint h(void)\n{\n\treturn 0;\n}\n");
 	check_chunks("rows", CHUNK_TABLE, "a,b,c\n1,2,3\n4,5,6\n7,8,9\n1,2,3\n|4,5,6\n7,8,9\n");
 	check_chunks("reStructuredText", CHUNK_RST, "Title\n=====\n\none two three four::\n\n  five\n\n|Next\n----\n\none two three four five\n");
 }

@@ -110,6 +110,12 @@ static void pages(void)
 	      "<!-- page 1 -->\n\na\n\n<!-- page 2 -->\n\nb\n\n<!-- page 3 -->\n\nc\n");
 	PAGED("numbers that are content", "<!-- page 1 -->\na\n7\n<!-- page 2 -->\nb\n9\n<!-- page 3 -->\nc\n8\n",
 	      "<!-- page 1 -->\n\na\n7\n\n<!-- page 2 -->\n\nb\n9\n\n<!-- page 3 -->\n\nc\n8\n");
+	PAGED("a header of two lines",
+	      "<!-- page 1 -->\nNorthwind\nHandbook\na\n<!-- page 2 -->\nNorthwind\nHandbook\nb\n<!-- page 3 -->\nNorthwind\nHandbook\nc\n",
+	      "<!-- page 1 -->\n\nNorthwind\nHandbook\na\n\n<!-- page 2 -->\n\nb\n\n<!-- page 3 -->\n\nc\n");
+	PAGED("many equal lines are content",
+	      "<!-- page 1 -->\na\nb\nc\nd\ne\n1.\n<!-- page 2 -->\na\nb\nc\nd\ne\n5.\n<!-- page 3 -->\na\nb\nc\nd\ne\n4.\n<!-- page 4 -->\na\nb\nc\nd\ne\n9.\n",
+	      "<!-- page 1 -->\n\na\nb\nc\nd\ne\n1.\n\n<!-- page 2 -->\n\na\nb\nc\nd\ne\n5.\n\n<!-- page 3 -->\n\na\nb\nc\nd\ne\n4.\n\n<!-- page 4 -->\n\na\nb\nc\nd\ne\n9.\n");
 	PAGED("two pages are too few", "<!-- page 1 -->\nH\na\n<!-- page 2 -->\nH\nb\n", "<!-- page 1 -->\n\nH\na\n\n<!-- page 2 -->\n\nH\nb\n");
 	PAGED("left and right pages",
 	      "<!-- page 1 -->\nL\na\n<!-- page 2 -->\nR\nb\n<!-- page 3 -->\nL\nc\n<!-- page 4 -->\nR\nd\n<!-- page 5 -->\nL\ne\n<!-- page 6 -->\nR\nf\n",
