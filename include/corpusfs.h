@@ -38,6 +38,14 @@ struct corpus_options {
 	unsigned deadline_ms;  /* a waiting request ends with -ETIMEDOUT after this, 0: never; the job goes on */
 	bool fail_fast;	       /* needs that would start work end with -EAGAIN instead */
 	bool no_index;	       /* CORPUS_DAEMON: no background indexer */
+	/* An embedding server beside the built-in model, docs/embedding-servers.md; embed_url NULL: none. */
+	const char *embed_url, *embed_model;
+	const char *embed_key, *embed_key_file; /* the key itself, or a file whose first line it is */
+	const char *embed_query_prefix, *embed_passage_prefix;
+	unsigned embed_dims;   /* asked of the server, 0: its own */
+	unsigned embed_rate;   /* requests a minute, 0: no bound */
+	unsigned embed_budget; /* texts a day, 0: no bound */
+	bool embed_dry_run;    /* send nothing: corpus_embedding_cost() says what would be */
 	void (*log)(void *context, int priority, const char *line); /* syslog priorities; NULL: silent */
 	void *log_context;
 };
@@ -188,6 +196,8 @@ CORPUS_API int corpus_similar(struct corpus *c, const char *path, const struct c
 CORPUS_API uint32_t corpus_results_count(const struct corpus_results *r);
 CORPUS_API const struct corpus_hit *corpus_results_hit(const struct corpus_results *r, uint32_t i); /* NULL beyond count */
 CORPUS_API bool corpus_results_degraded(const struct corpus_results *r);
+/* Why, in one line; "" when they are not. Lives as long as the results. */
+CORPUS_API const char *corpus_results_degraded_reason(const struct corpus_results *r);
 /* Changes whenever a search could find something else; compare with corpus_results_generation. */
 CORPUS_API uint64_t corpus_generation(struct corpus *c);
 CORPUS_API uint64_t corpus_results_generation(const struct corpus_results *r);
@@ -211,11 +221,18 @@ struct corpus_progress {
 };
 struct corpus_index_summary {
 	uint64_t files, unchanged, computed, skipped, failed, removed, bytes;
+	uint64_t not_embedded; /* chunks that wait for the embedding server */
 };
 /* Does all pending work and returns when it is committed. `ret` may be NULL. `progress` (may be NULL) is called a few times a second; a non-zero return ends
  * the work with -EINTR, what was done is kept. */
 CORPUS_API int corpus_index(struct corpus *c, int (*progress)(void *context, const struct corpus_progress *p), void *context,
 			    struct corpus_index_summary *ret, char *error, size_t error_size);
+
+/* What is still to be sent to the embedding server, for documents that are indexed. Sends nothing. -ENOENT when there is no such server. */
+struct corpus_embedding_cost {
+	uint64_t chunks, missing, bytes, tokens, requests; /* bytes, tokens and requests: about */
+};
+CORPUS_API int corpus_embedding_cost(struct corpus *c, struct corpus_embedding_cost *ret);
 
 struct corpus_difference {
 	const char *path;

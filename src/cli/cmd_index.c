@@ -24,6 +24,22 @@ static void print_summary(const struct corpus_index_summary *s, double seconds)
 		     (unsigned long long)s->removed);
 }
 
+/* What the rest would cost; nothing is sent. */
+static int print_cost(struct corpus *corpus)
+{
+	struct corpus_embedding_cost cost;
+	char chunks[OUT_COUNT_TEXT], bytes[OUT_SIZE_TEXT];
+	int r = corpus_embedding_cost(corpus, &cost);
+	if (r < 0) {
+		out_error("%s", r == -ENOENT ? "there is nothing to send without embed=URL" : strerror(-r));
+		return r;
+	}
+	(void)printf("to be embedded by the server: %s of %llu, %s, about %llu tokens in %llu requests\n",
+		     out_count(cost.missing, "chunk", "chunks", chunks), (unsigned long long)cost.chunks, out_size((double)cost.bytes, bytes),
+		     (unsigned long long)cost.tokens, (unsigned long long)cost.requests);
+	return 0;
+}
+
 static enum exit_code index_source(const struct config *config, const char *source)
 {
 	struct corpus *corpus = NULL;
@@ -38,10 +54,16 @@ static enum exit_code index_source(const struct config *config, const char *sour
 	(void)clock_gettime(CLOCK_MONOTONIC, &start);
 	r = open_index(corpus, &summary);
 	(void)clock_gettime(CLOCK_MONOTONIC, &end);
+	if (r == 0 && config->dry_run)
+		r = print_cost(corpus);
 	corpus_close(corpus);
 	if (r < 0)
 		return EXIT_ERROR;
 	print_summary(&summary, (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9);
+	if (summary.not_embedded && !config->dry_run) {
+		out_error("%llu chunks are not embedded by the server yet; run it again when it answers", (unsigned long long)summary.not_embedded);
+		return EXIT_ERROR;
+	}
 	return EXIT_FINE;
 }
 

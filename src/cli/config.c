@@ -34,6 +34,8 @@ struct option {
 #define FIELD(name) offsetof(struct config, name)
 #define STORE_VERBS (VERB_MOUNT | VERB_INDEX | VERB_SEARCH | VERB_STATUS | VERB_VERIFY | VERB_EVAL | VERB_EXPORT)
 
+#define EMBED_VERBS (VERB_MOUNT | VERB_INDEX | VERB_SEARCH | VERB_EVAL)
+
 static const struct option options[] = {
 	{"store", 0, OPTION_TEXT, STORE_VERBS, FIELD(store), "DIR", "where the computed files are kept (default: one per source under ~/.cache)"},
 	{"threads", 0, OPTION_NUMBER, STORE_VERBS & ~(unsigned)VERB_STATUS, FIELD(threads), "N", "threads that compute (default: one a processor)"},
@@ -43,6 +45,16 @@ static const struct option options[] = {
 	{"fail_fast", 0, OPTION_FLAG, VERB_MOUNT, FIELD(fail_fast), NULL, "opening a file that is not computed yet fails with EAGAIN"},
 	{"noindex", 0, OPTION_FLAG, VERB_MOUNT, FIELD(noindex), NULL, "compute only what is opened"},
 	{"log", 0, OPTION_TEXT, VERB_MOUNT, FIELD(log), "FILE", "append messages to FILE (default: syslog, with -f stderr)"},
+	{"embed", 0, OPTION_TEXT, EMBED_VERBS, FIELD(embed), "URL", "an embedding server: OpenAI's or Ollama's interface, http(s):// or unix:"},
+	{"model", 0, OPTION_TEXT, EMBED_VERBS, FIELD(model), "NAME", "the model to ask it for"},
+	{"key_env", 0, OPTION_TEXT, EMBED_VERBS, FIELD(key_env), "VARIABLE", "environment variable that holds its key"},
+	{"key_file", 0, OPTION_TEXT, EMBED_VERBS, FIELD(key_file), "FILE", "file whose first line is its key"},
+	{"query_prefix", 0, OPTION_TEXT, EMBED_VERBS, FIELD(query_prefix), "TEXT", "put before each query that is embedded"},
+	{"passage_prefix", 0, OPTION_TEXT, EMBED_VERBS, FIELD(passage_prefix), "TEXT", "put before each chunk that is embedded"},
+	{"embed_dims", 0, OPTION_NUMBER, EMBED_VERBS, FIELD(embed_dims), "N", "dimensions to ask for (default: what the model gives)"},
+	{"rate", 0, OPTION_NUMBER, EMBED_VERBS, FIELD(rate), "N", "at most N requests a minute to the server while indexing"},
+	{"budget", 0, OPTION_NUMBER, EMBED_VERBS, FIELD(budget), "N", "at most N texts a day to the server"},
+	{"dry_run", 0, OPTION_FLAG, VERB_INDEX, FIELD(dry_run), NULL, "index, but only say how much would be sent to the embedding server"},
 	{"k", 'k', OPTION_QUERY, VERB_SEARCH, 0, "N", "the N best chunks, 1 to 1000 (default 10)"},
 	{"mode", 0, OPTION_QUERY, VERB_SEARCH | VERB_EVAL, 0, "MODE", "hybrid, keyword or vector (default hybrid)"},
 	{"in", 0, OPTION_QUERY, VERB_SEARCH, 0, "FOLDER", "only below this folder, or where the path matches this glob"},
@@ -324,6 +336,20 @@ static int parse_short(struct parser *p, int argc, char **argv, int *at)
 	return unknown_option(p, word, strlen(word));
 }
 
+/* A key comes by way of the environment or a file, never on a command line, which every user of the machine may read. */
+static int read_key(struct config *config)
+{
+	if (!config->key_env)
+		return 0;
+	if (!config->embed)
+		return complain("key_env: there is no embed=URL to send a key to");
+	config->key = getenv(config->key_env);
+	if (config->key && *config->key)
+		return 0;
+	out_error("key_env=%s: there is no such variable in the environment, or it is empty", config->key_env);
+	return -EINVAL;
+}
+
 int config_parse(struct config *config, enum verb verb, const char *verb_name, int argc, char **argv)
 {
 	*config = (struct config){.arguments = calloc((size_t)argc + 1, sizeof(char *)), .kernel_options = calloc(1, 1)};
@@ -342,13 +368,16 @@ int config_parse(struct config *config, enum verb verb, const char *verb_name, i
 		else
 			r = parse_short(&p, argc, argv, &i);
 	}
-	return r;
+	return r == 0 && !config->help ? read_key(config) : r;
 }
 
 void config_release(struct config *config)
 {
 	free(config->store);
 	free(config->log);
+	char *texts[] = {config->embed, config->model, config->key_env, config->key_file, config->query_prefix, config->passage_prefix};
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		free(texts[i]);
 	free(config->baseline);
 	free(config->save);
 	for (size_t i = 0; i < config->query_option_count; i++)
@@ -368,6 +397,15 @@ struct corpus_options config_corpus_options(const struct config *config, const c
 		.deadline_ms = config->deadline * 1000,
 		.fail_fast = config->fail_fast,
 		.no_index = config->noindex,
+		.embed_url = config->embed,
+		.embed_model = config->model,
+		.embed_key = config->key,
+		.embed_key_file = config->key_file,
+		.embed_query_prefix = config->query_prefix,
+		.embed_passage_prefix = config->passage_prefix,
+		.embed_dims = config->embed_dims,
+		.embed_rate = config->rate,
+		.embed_budget = config->budget,
 	};
 }
 

@@ -29,9 +29,12 @@ enum verb {
 struct config {
 	char *store;
 	unsigned threads;
-	bool foreground, allow_other, fail_fast, noindex, json, modes;
+	bool foreground, allow_other, fail_fast, noindex, json, modes, dry_run;
 	unsigned deadline; /* seconds */
 	char *log, *baseline, *save;
+	char *embed, *model, *key_env, *key_file, *query_prefix, *passage_prefix; /* of the embedding server */
+	const char *key; /* the environment's, or NULL */
+	unsigned embed_dims, rate, budget;
 	char *query_options[16]; /* "@k=50", ...: as corpus_query_option() takes them */
 	size_t query_option_count;
 	char *kernel_options; /* those of mount(8), comma-separated, to be passed on; never NULL after config_parse */

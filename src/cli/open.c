@@ -21,6 +21,7 @@ int open_source(const struct config *config, const char *source, enum open_mode 
 	char error[1024] = "";
 	struct corpus_options options = config_corpus_options(config, source);
 	options.log = log_serious;
+	options.embed_dry_run = config->dry_run;
 	options.access = mode == OPEN_READ ? CORPUS_READ_ONLY : CORPUS_BATCH;
 	int r = mode == OPEN_READ ? 0 : corpus_start_helper(error, sizeof(error));
 	if (r == 0)

@@ -1,5 +1,6 @@
 /* The composition: opens the source, the store and the model, and starts the threads that work for them. */
 #include "jobs.h"
+#include "remote.h"
 
 #include "base/cleanup.h"
 #include "clean/clean.h"
@@ -157,7 +158,8 @@ static void set_fingerprints(struct corpus *c)
 	struct span all[] = {span_of(extract_fingerprint()), {(const char *)&clean, sizeof(clean)}, {(const char *)c->recipe.bytes, HASH_SIZE},
 			     {(const char *)c->space.fingerprint.bytes, HASH_SIZE}};
 	struct hash h = hash_parts(all, sizeof(all) / sizeof(*all));
-	memcpy(&c->fingerprint, h.bytes, sizeof(c->fingerprint));
+	memcpy(&c->own_fingerprint, h.bytes, sizeof(c->own_fingerprint));
+	atomic_store(&c->fingerprint, c->own_fingerprint);
 }
 
 static void load_model(struct corpus *c)
@@ -215,6 +217,9 @@ static int open_parts(struct corpus *c, struct err *err)
 	r = jobs_new(c, &c->jobs);
 	if (r < 0)
 		return err_fail(err, r, "threads cannot be started: %s", strerror(-r));
+	r = remote_start(c, err);
+	if (r < 0)
+		return r;
 	if (c->options.access != CORPUS_DAEMON)
 		return 0;
 	struct err watch_err;
@@ -243,7 +248,8 @@ int corpus_open(const struct corpus_options *options, struct corpus **ret, char 
 	(void)pthread_mutex_init(&c->lock, NULL);
 	int r = open_parts(c, &err);
 	/* The strings are the caller's and are not looked at again. */
-	c->options.source = c->options.store = NULL;
+	c->options.source = c->options.store = c->options.embed_url = c->options.embed_model = c->options.embed_key = NULL;
+	c->options.embed_key_file = c->options.embed_query_prefix = c->options.embed_passage_prefix = NULL;
 	if (r < 0) {
 		(void)snprintf(error, error_size, "%s", err.text);
 		corpus_close(c);
@@ -259,6 +265,8 @@ void corpus_close(struct corpus *c)
 		return;
 	if (c->source)
 		source_watch_stop(c->source);
+	/* Jobs may be waiting for the server. */
+	remote_stop(c);
 	/* The indexer may be waiting for room among the jobs, so those end first. */
 	if (c->jobs)
 		jobs_stop(c->jobs);
@@ -267,6 +275,7 @@ void corpus_close(struct corpus *c)
 	store_close(c->store);
 	if (c->jobs)
 		jobs_free(c->jobs);
+	remote_free(c);
 	words_free(c->writer_words);
 	embedder_free(c->embedder);
 	ignore_free(c->ignore);

@@ -23,6 +23,7 @@
 
 struct jobs;
 struct indexer;
+struct remote;
 struct job;
 
 enum { CHANGE_LISTENERS = 4, META_SIZES = 4096 };
@@ -37,10 +38,12 @@ struct corpus {
 	struct embed_space space;
 	uint32_t space_number; /* in the store */
 	struct hash recipe;    /* of chunker and words */
-	uint64_t fingerprint;  /* short form of extractors, cleaner and recipe, part of every version */
+	uint64_t own_fingerprint; /* short form of extractors, cleaner, recipe and built-in model */
+	atomic_uint_fast64_t fingerprint; /* the same with the embedding server's model, part of every version */
 	struct words *writer_words; /* only for operations on the store's writer thread */
 	struct jobs *jobs;
 	struct indexer *indexer;
+	struct remote *remote; /* the embedding server's space, or NULL (remote.h) */
 	char *mountpoint; /* as told by corpus_set_mountpoint; guarded by lock */
 	time_t started;
 
@@ -107,23 +110,31 @@ struct corpus_doc {
 	bool rechunked;	      /* loaded, but its chunks were made anew: the store has none of this recipe */
 	struct corpus_blob *text; /* NULL unless state is STORE_OK */
 	struct chunk_list *chunks; /* NULL unless state is STORE_OK */
-	float *vectors;		   /* chunks->count * dims once computed, set before the document is handed out for CORPUS_VECTORS */
+	float *vectors;		   /* chunks->count * vector_dims once computed, set before the document is handed out for CORPUS_VECTORS */
+	uint32_t vector_dims;
 	char *extractor, *media_type, *encoding, *title, *code, *message; /* never NULL */
 };
 
 struct corpus_doc *document_new(struct corpus *c, const char *path);
-/* The document of a path as the store knows it, if that is current for this stat: 0, -ENOENT (unknown or outdated), -EIO, -ENOMEM. */
-int document_load(struct corpus *c, const char *path, const struct stat *st, struct corpus_doc **ret);
+/* The document of a path as the store knows it, if that is current for this stat (`racy_too`: even if its stamp is so young that a second change could
+ * carry the same): 0, -ENOENT (unknown or outdated), -EIO, -ENOMEM. */
+int document_load(struct corpus *c, const char *path, const struct stat *st, bool racy_too, struct corpus_doc **ret);
 /* Fills everything but path, stamp and source hash from an extraction record. 0, -ENOENT, -EIO, -ENOMEM. */
 int document_load_extraction(struct corpus_doc *d, struct store_read *r, const struct hash *key);
-/* Computes the float rows of a document's chunks into d->vectors. 0, or -errno of the embedder. */
+/* Computes the float rows of a document's chunks by the built-in model into d->vectors. 0, or -errno of the embedder. */
 int document_embed(struct corpus_doc *d);
+/* What vectors/ shows into d->vectors: the embedding server's rows where one is used, else the built-in model's. */
+int document_vectors(struct corpus_doc *d);
 /* The error that opening a text view of this document gives: 0, -EIO, -ENOTSUP. */
 int document_error(const struct corpus_doc *d, enum corpus_view view);
 struct span document_chunk_text(const struct corpus_doc *d, uint32_t chunk);
 /* meta/<path>.json (meta.c). */
 int document_meta(const struct corpus_doc *d, struct corpus_blob **ret);
+/* True for the code of a failure that lay in the machine's state, perhaps, and not in the document. */
+bool document_failure_may_pass(struct span code);
 enum chunk_syntax document_chunk_syntax(uint8_t text_syntax);
+/* True when an indexed document has its vectors, or none can be made. Not so for one that was indexed while there was no model. */
+bool document_has_vectors(struct corpus *c, struct store_read *r, const struct store_doc *doc);
 
 /* --- ingest (ingest.c) ---------------------------------------------------------------------------------------------- */
 
@@ -184,8 +195,9 @@ bool query_matches_path(const struct corpus_query *q, const char *path);
 
 /* Notes the names of a document in the store: its title, this path, its file name with and without extension. */
 int exact_note(struct store_write *w, const char *path, const char *title, uint32_t doc);
-/* Findable documents one of whose names the query is, at most `capacity`; returns how many. */
-size_t exact_find(struct store_read *read, struct span query, uint32_t *docs, size_t capacity);
+/* Findable documents one of whose names the query is, at most `capacity`; returns how many. A path that `access` may not read is no name. */
+struct access;
+size_t exact_find(struct store_read *read, struct span query, struct access *access, uint32_t *docs, size_t capacity);
 
 /* --- permissions (access.c) ----------------------------------------------------------------------------------------- */
 
@@ -198,5 +210,7 @@ bool access_sees_everything(const struct access *a);
 /* May know that a name exists: the folders above it let the caller pass. */
 bool access_may_see(struct access *a, const char *path);
 bool access_may_read(struct access *a, const char *path, struct stat *ret_st);
+/* Counts of what a caller may read, and of its findable chunks (counts.c). Looks at every file: not for a thread that must not wait. */
+int counts_visible(struct store_read *read, struct access *access, struct store_counts *ret, uint64_t *ret_chunks);
 
 #endif

@@ -1,9 +1,11 @@
 /* One version of one document, as readers hold it, and the quick looks that do no work. */
 #include "jobs.h"
+#include "remote.h"
 
 #include "base/cleanup.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +48,7 @@ bool corpus_stamp_equal(const struct store_stamp *a, const struct store_stamp *b
 
 uint64_t corpus_version_of(const struct corpus *c, const struct store_stamp *stamp)
 {
-	uint64_t fields[6] = {stamp->dev, stamp->ino, stamp->size, (uint64_t)stamp->mtime_ns, (uint64_t)stamp->ctime_ns, c->fingerprint};
+	uint64_t fields[6] = {stamp->dev, stamp->ino, stamp->size, (uint64_t)stamp->mtime_ns, (uint64_t)stamp->ctime_ns, atomic_load(&((struct corpus *)(uintptr_t)c)->fingerprint)};
 	return checksum64(fields, sizeof(fields));
 }
 
@@ -171,7 +173,7 @@ int document_load_extraction(struct corpus_doc *d, struct store_read *r, const s
 	return result < 0 || x.state != STORE_OK ? result : load_text(d, r, x.doc);
 }
 
-int document_load(struct corpus *c, const char *path, const struct stat *st, struct corpus_doc **ret)
+int document_load(struct corpus *c, const char *path, const struct stat *st, bool racy_too, struct corpus_doc **ret)
 {
 	struct store_stamp stamp = corpus_stamp(st);
 	struct store_read *r;
@@ -180,7 +182,7 @@ int document_load(struct corpus *c, const char *path, const struct stat *st, str
 	if (result < 0)
 		return result;
 	result = store_get_file(r, span_of(path), &file);
-	if (result == 0 && (!corpus_stamp_equal(&file.stamp, &stamp) || file.racy || exclusion_outdated(c, path, &file.extraction)))
+	if (result == 0 && (!corpus_stamp_equal(&file.stamp, &stamp) || (file.racy && !racy_too) || exclusion_outdated(c, path, &file.extraction)))
 		result = -ENOENT;
 	struct corpus_doc *d = result == 0 ? document_new(c, path) : NULL;
 	if (result == 0 && !d)
@@ -203,13 +205,53 @@ int document_load(struct corpus *c, const char *path, const struct stat *st, str
 	return 0;
 }
 
-int document_embed(struct corpus_doc *d)
+static bool has_vectors(struct corpus_doc *d)
 {
 	struct corpus *c = d->corpus;
 	(void)pthread_mutex_lock(&c->lock);
 	bool known = d->vectors != NULL;
 	(void)pthread_mutex_unlock(&c->lock);
-	if (known)
+	return known;
+}
+
+/* Takes the rows, unless another thread came first. */
+static void keep_vectors(struct corpus_doc *d, float *x, uint32_t dims)
+{
+	struct corpus *c = d->corpus;
+	(void)pthread_mutex_lock(&c->lock);
+	float *unused = d->vectors ? x : NULL;
+	if (!unused) {
+		d->vectors = x;
+		d->vector_dims = dims;
+	}
+	(void)pthread_mutex_unlock(&c->lock);
+	free(unused);
+}
+
+int document_vectors(struct corpus_doc *d)
+{
+	struct corpus *c = d->corpus;
+	struct remote_model m;
+	struct err err;
+	float *x;
+	if (has_vectors(d))
+		return 0;
+	if (!remote_wanted(c))
+		return document_embed(d);
+	/* Rows of the built-in model in the place of the server's would be taken for those. */
+	int r = remote_target(c, &m) ? remote_vectors(c, &m, d, &x, &err) : err_fail(&err, -EIO, "the embedding server was not reached yet");
+	if (r < 0) {
+		corpus_log(c, 5, "%s: no vectors: %s", d->path, err.text);
+		return r == -ENOMEM || r == -ESHUTDOWN ? r : -EIO;
+	}
+	keep_vectors(d, x, m.identity.dims);
+	return 0;
+}
+
+int document_embed(struct corpus_doc *d)
+{
+	struct corpus *c = d->corpus;
+	if (has_vectors(d))
 		return 0;
 	if (!c->embedder)
 		return -EIO;
@@ -226,11 +268,29 @@ int document_embed(struct corpus_doc *d)
 		corpus_log(c, 4, "%s: not embedded: %s", d->path, err.text);
 		return r;
 	}
-	(void)pthread_mutex_lock(&c->lock);
-	if (!d->vectors)
-		d->vectors = STEAL(x);
-	(void)pthread_mutex_unlock(&c->lock);
+	keep_vectors(d, STEAL(x), c->space.dims);
 	return 0;
+}
+
+bool document_failure_may_pass(struct span code)
+{
+	static const char *const codes[] = {"memory", "killed", "timeout", "stuck", "no-helper", "no-program"};
+	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
+		if (span_equal(code, span_of(codes[i])))
+			return true;
+	return false;
+}
+
+bool document_has_vectors(struct corpus *c, struct store_read *r, const struct store_doc *doc)
+{
+	struct store_space space;
+	struct store_vectors v;
+	if (!c->embedder || !doc->indexed || doc->chunk_count == 0)
+		return true;
+	if (store_find_space(r, &c->space.fingerprint, &space) < 0 || store_vectors(r, space.number, doc->chunk_base / STORE_SEGMENT_CHUNKS, &v) < 0)
+		return false;
+	uint32_t at = doc->chunk_base % STORE_SEGMENT_CHUNKS;
+	return at < v.count && !isnan(v.scales[at]);
 }
 
 struct span document_chunk_text(const struct corpus_doc *d, uint32_t chunk)
@@ -241,13 +301,15 @@ struct span document_chunk_text(const struct corpus_doc *d, uint32_t chunk)
 
 /* --- looking ------------------------------------------------------------------------------------------------------- */
 
-static uint64_t npy_size(const struct corpus *c, uint64_t chunks)
+static uint64_t npy_size(struct corpus *c, uint64_t chunks)
 {
-	return NPY_HEADER_BYTES + chunks * c->space.dims * sizeof(float);
+	struct remote_model m;
+	uint64_t dims = remote_target(c, &m) ? m.identity.dims : c->space.dims;
+	return NPY_HEADER_BYTES + chunks * dims * sizeof(float);
 }
 
 /* Text is about as large as plain sources and a fraction of packed ones; never 0, which tools take for an empty file. */
-static uint64_t estimate(const struct corpus *c, enum corpus_view view, uint64_t source_size)
+static uint64_t estimate(struct corpus *c, enum corpus_view view, uint64_t source_size)
 {
 	uint64_t text = source_size ? source_size : 1;
 	if (view == CORPUS_VECTORS)
@@ -267,7 +329,9 @@ static void look_meta_size(struct corpus *c, struct corpus_look *look)
 
 static void look_sizes(struct corpus *c, enum corpus_view view, uint64_t text_size, uint64_t chunks, struct corpus_look *look)
 {
-	look->exact = true;
+	struct remote_model m;
+	/* How wide the rows of a server are that was never seen, nobody knows. */
+	look->exact = view != CORPUS_VECTORS || !remote_wanted(c) || remote_target(c, &m);
 	look->chunks = (uint32_t)chunks;
 	look->size = view == CORPUS_VECTORS ? npy_size(c, chunks) : text_size;
 }
@@ -348,7 +412,7 @@ static void drop_doc(void *object)
 static void run_vectors(struct task *t, struct worker *w)
 {
 	struct vectors_task *v = (struct vectors_task *)t;
-	int r = waits_alive(w->corpus, v->waiter) ? document_embed(v->doc) : -ECANCELED;
+	int r = waits_alive(w->corpus, v->waiter) ? document_vectors(v->doc) : -ECANCELED;
 	if (r < 0)
 		corpus_doc_unref(v->doc);
 	waits_finish(w->corpus, v->waiter, r, r < 0 ? NULL : v->doc, drop_doc);
@@ -366,7 +430,8 @@ static int get_vectors(struct corpus *c, struct corpus_wait *wait, struct corpus
 	}
 	v->task.run = run_vectors;
 	v->doc = d;
-	jobs_push(c->jobs, &v->task, LANE_SEARCH);
+	/* A server may take its time, and searches are not to wait for it. */
+	jobs_push(c->jobs, &v->task, remote_wanted(c) ? LANE_INTERACTIVE : LANE_SEARCH);
 	return -EINPROGRESS;
 }
 
@@ -380,7 +445,7 @@ int corpus_get(struct corpus *c, const char *path, enum corpus_view view, struct
 		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	struct store_stamp stamp = corpus_stamp(&st);
 	struct corpus_doc *d = jobs_recent(c, path, &stamp);
-	r = d ? 0 : document_load(c, path, &st, &d);
+	r = d ? 0 : document_load(c, path, &st, false, &d);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0) {
@@ -420,7 +485,7 @@ uint32_t corpus_doc_chunk_size(const struct corpus_doc *d, uint32_t i)
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html */
 static int npy_blob(const struct corpus_doc *d, struct corpus_blob **ret)
 {
-	size_t dims = d->corpus->space.dims, bytes = d->chunks->count * dims * sizeof(float);
+	size_t dims = d->vectors ? d->vector_dims : d->corpus->space.dims, bytes = d->chunks->count * dims * sizeof(float);
 	char *data = malloc(NPY_HEADER_BYTES + bytes);
 	if (!data)
 		return -ENOMEM;

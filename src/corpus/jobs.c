@@ -1,5 +1,6 @@
 /* Lanes, the job table and waits: see jobs.h. */
 #include "jobs.h"
+#include "remote.h"
 
 #include "base/cleanup.h"
 
@@ -8,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { JOB_BUCKETS = 4096, INTERACTIVE_THREADS = 8, MAX_UNSETTLED = 256 };
+enum { JOB_BUCKETS = 4096, INTERACTIVE_THREADS = 16, MAX_UNSETTLED = 256 };
 
 struct waiter {
 	struct corpus_wait *wait; /* NULL once it left */
@@ -541,7 +542,7 @@ static void answer(struct taken *list, struct corpus_doc *doc, int result)
 		if (r == 0)
 			r = document_error(doc, t->view);
 		if (r == 0 && t->view == CORPUS_VECTORS)
-			r = document_embed(doc);
+			r = document_vectors(doc);
 		struct corpus_wait *wait = t->wait;
 		free(t);
 		wait->done(wait, r, r == 0 ? corpus_doc_ref(doc) : NULL);
@@ -640,6 +641,7 @@ void jobs_committed(struct job *job, int result)
 		(void)atomic_fetch_add(&c->store_errors, 1);
 		corpus_log(c, 3, "%s: not kept in the store: %s", job->path, strerror(-result));
 	}
+	remote_changed(c);
 	(void)pthread_mutex_lock(&c->lock);
 	running_set(c->jobs, job, false);
 	bool again = (job->stale || job->waiters) && !c->jobs->stopping;

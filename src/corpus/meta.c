@@ -1,6 +1,6 @@
 /* meta/<path>.json: the lineage of one document, from its bytes to its chunks. A pure function of the document's version. The
  * schema is in docs/mount-views.md. */
-#include "corpus_impl.h"
+#include "remote.h"
 
 #include "base/json.h"
 #include "clean/clean.h"
@@ -110,12 +110,15 @@ static void add_recipe(struct jsonw *j, const struct corpus_doc *d)
 	add_number(j, "max_words", chunk_default_recipe.max_words);
 	add_number(j, "min_words", chunk_default_recipe.min_words);
 	jsonw_object_end(j);
-	if (d->corpus->embedder) {
+	struct remote_model m;
+	bool remote = remote_target(d->corpus, &m);
+	if (remote || d->corpus->embedder) {
+		const struct embed_space *space = remote ? &m.space : &d->corpus->space;
 		jsonw_key(j, "model");
 		jsonw_object(j);
-		add_text(j, "name", d->corpus->space.name);
-		add_number(j, "dims", d->corpus->space.dims);
-		add_hash(j, "fingerprint", &d->corpus->space.fingerprint);
+		add_text(j, "name", space->name);
+		add_number(j, "dims", remote ? m.identity.dims : space->dims);
+		add_hash(j, "fingerprint", &space->fingerprint);
 		jsonw_object_end(j);
 	}
 	jsonw_key(j, "chunks");

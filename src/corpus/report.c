@@ -1,5 +1,6 @@
 /* status/: what the corpus is doing and what went wrong, as files with stable schemas (docs/mount-views.md). */
 #include "jobs.h"
+#include "remote.h"
 
 #include "base/json.h"
 #include "vec/vec.h"
@@ -28,9 +29,24 @@ struct figures {
 	uint64_t generation, used, map;
 	uint64_t pending; /* files still to be looked at or worked on */
 	bool complete;	  /* the index is that of the source as far as anybody knows */
+	bool everything;  /* the caller may read all: then what all documents together give is told as well */
 };
 
-static int gather(struct corpus *c, struct figures *f)
+/* The counts of what the caller may read. */
+static int gather_visible(struct corpus *c, const struct corpus_caller *caller, struct store_read *r, struct figures *f)
+{
+	struct access *access;
+	int result = access_new(c, caller, &access);
+	if (result < 0)
+		return result;
+	f->everything = access_sees_everything(access);
+	if (!f->everything)
+		result = counts_visible(r, access, &f->counts, &f->index.live_chunks);
+	access_free(access);
+	return result;
+}
+
+static int gather(struct corpus *c, const struct corpus_caller *caller, struct figures *f)
 {
 	*f = (struct figures){0};
 	struct store_read *r;
@@ -40,20 +56,23 @@ static int gather(struct corpus *c, struct figures *f)
 	(void)store_counts(r, &f->counts);
 	(void)store_index_stats(r, &f->index);
 	f->generation = store_read_generation(r);
+	result = gather_visible(c, caller, r, f);
 	store_read_end(r);
 	(void)store_sizes(c->store, &f->used, &f->map);
 	f->pending = jobs_outstanding(c);
 	f->complete = indexer_idle(c);
-	return 0;
+	return result;
 }
 
 static void add_store(struct jsonw *j, const struct corpus *c, const struct figures *f)
 {
 	jsonw_key(j, "store");
 	jsonw_object(j);
-	add_number(j, "bytes", f->used);
-	add_number(j, "map_bytes", f->map);
-	add_number(j, "generation", f->generation);
+	if (f->everything) {
+		add_number(j, "bytes", f->used);
+		add_number(j, "map_bytes", f->map);
+		add_number(j, "generation", f->generation);
+	}
 	jsonw_key(j, "damaged");
 	jsonw_bool(j, store_damaged(c->store));
 	if (*c->reset_reason)
@@ -61,13 +80,10 @@ static void add_store(struct jsonw *j, const struct corpus *c, const struct figu
 	jsonw_object_end(j);
 }
 
-static void add_indexer(struct jsonw *j, struct corpus *c, const struct figures *f)
+static void add_work(struct jsonw *j, struct corpus *c, const struct figures *f)
 {
 	struct refresh_progress *p = indexer_progress(c);
 	char current[LIMIT_PATH_BYTES + 1];
-	jsonw_key(j, "indexer");
-	jsonw_object(j);
-	add_text(j, "state", !p ? "off" : f->complete ? "idle" : "working");
 	add_number(j, "queued", f->pending);
 	if (p) {
 		add_number(j, "looked_at", atomic_load(&p->files));
@@ -78,6 +94,15 @@ static void add_indexer(struct jsonw *j, struct corpus *c, const struct figures 
 	}
 	if (jobs_current(c, current, sizeof(current)))
 		add_text(j, "current", current);
+}
+
+static void add_indexer(struct jsonw *j, struct corpus *c, const struct figures *f)
+{
+	jsonw_key(j, "indexer");
+	jsonw_object(j);
+	add_text(j, "state", !indexer_progress(c) ? "off" : f->complete ? "idle" : "working");
+	if (f->everything)
+		add_work(j, c, f);
 	jsonw_key(j, "watching");
 	jsonw_bool(j, source_watch_complete(c->source));
 	jsonw_object_end(j);
@@ -118,6 +143,7 @@ static void form_status(struct corpus *c, const struct figures *f, struct buf *o
 	jsonw_key(&j, "degraded");
 	jsonw_bool(&j, !c->embedder);
 	jsonw_object_end(&j);
+	remote_status(c, &j);
 	add_text(&j, "extractors", extract_fingerprint());
 	add_text(&j, "sandbox", extract_sandbox_describe());
 	add_store(&j, c, f);
@@ -141,15 +167,18 @@ static void form_metrics(struct corpus *c, const struct figures *f, struct buf *
 	add_metric(out, "documents_indexed", "gauge", "Distinct texts that searches find.", f->counts.indexed_documents);
 	add_metric(out, "chunks", "gauge", "Chunks that searches find.", f->index.live_chunks);
 	add_metric(out, "text_bytes", "gauge", "Bytes of clean text.", f->counts.text_bytes);
+	add_metric(out, "complete", "gauge", "1 when the index is up to date.", f->complete);
+	if (!f->everything)
+		return;
 	add_metric(out, "store_bytes", "gauge", "Bytes of the store in use.", f->used);
 	add_metric(out, "queue", "gauge", "Files waiting for the indexer or being worked on.", f->pending);
-	add_metric(out, "complete", "gauge", "1 when the index is up to date.", f->complete);
 	add_metric(out, "searches_total", "counter", "Searches run.", atomic_load(&c->searches));
 	add_metric(out, "extractions_total", "counter", "Documents extracted.", atomic_load(&c->extractions));
 	add_metric(out, "extraction_failures_total", "counter", "Documents that could not be extracted.", atomic_load(&c->failures));
 	add_metric(out, "embedded_chunks_total", "counter", "Chunks embedded.", atomic_load(&c->embedded_chunks));
 	add_metric(out, "source_bytes_total", "counter", "Bytes read from the source for extraction.", atomic_load(&c->source_bytes));
 	add_metric(out, "store_errors_total", "counter", "Results that could not be kept in the store.", atomic_load(&c->store_errors));
+	remote_metrics(c, out);
 }
 
 static void form_readme(struct buf *out)
@@ -244,7 +273,7 @@ int corpus_report(struct corpus *c, enum corpus_report report, const struct corp
 	switch (report) {
 	case CORPUS_STATUS_JSON:
 	case CORPUS_METRICS:
-		r = gather(c, &f);
+		r = gather(c, caller, &f);
 		if (r == 0 && report == CORPUS_STATUS_JSON)
 			form_status(c, &f, &out);
 		else if (r == 0)

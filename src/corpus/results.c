@@ -1,8 +1,10 @@
 /* Searches: a query becomes a frozen set of hits, each with its document's path, place and text; and the forms that set is shown in. */
 #include "jobs.h"
+#include "remote.h"
 
 #include "base/cleanup.h"
 #include "base/json.h"
+#include "vec/vec.h"
 
 #include <errno.h>
 #include <math.h>
@@ -21,11 +23,12 @@ struct corpus_results {
 	uint32_t count;
 	uint64_t generation;
 	bool degraded;
-	const char *degraded_reason; /* static */
+	char degraded_reason[ERR_TEXT_SIZE];
 	struct search_results found; /* its hits are released; the figures are for .explain.json */
+	bool figures; /* of the whole corpus, which only who may read it all is told */
 	uint64_t files, indexed_documents, documents;
 	size_t exact_names; /* documents put first because the query is their name */
-	const char *model;
+	char model[64]; /* whose vectors took part, or "" */
 	float keyword_weight;
 };
 
@@ -76,6 +79,11 @@ bool corpus_results_degraded(const struct corpus_results *r)
 	return r->degraded;
 }
 
+const char *corpus_results_degraded_reason(const struct corpus_results *r)
+{
+	return r->degraded_reason;
+}
+
 uint64_t corpus_results_generation(const struct corpus_results *r)
 {
 	return r->generation;
@@ -83,7 +91,7 @@ uint64_t corpus_results_generation(const struct corpus_results *r)
 
 uint64_t corpus_generation(struct corpus *c)
 {
-	return store_generation(c->store);
+	return store_generation(c->store) + remote_switches(c);
 }
 
 /* --- which documents, under which path ----------------------------------------------------------------------------- */
@@ -163,6 +171,11 @@ static int fill_headings(struct corpus_hit *h, const struct chunk_list *chunks, 
 		buf_add_char(&list, '\0');
 	}
 	buf_add_char(&list, '\0');
+	if (buf_error(&joined) || buf_error(&list)) {
+		buf_release(&joined);
+		buf_release(&list);
+		return -ENOMEM;
+	}
 	h->heading = buf_take(&joined, NULL);
 	*ret_headings = buf_take(&list, NULL);
 	return h->heading && *ret_headings ? 0 : -ENOMEM;
@@ -255,7 +268,32 @@ static void drop_results(void *object)
 static void note_degraded(struct corpus_results *out, const char *reason)
 {
 	out->degraded = true;
-	out->degraded_reason = reason;
+	(void)snprintf(out->degraded_reason, sizeof(out->degraded_reason), "%s", reason);
+}
+
+/* Where a search looks for neighbours, and with what. */
+struct aim {
+	struct embed_space space;
+	float *x; /* room for the widest space */
+	bool have;
+};
+
+/* The query's vector by the embedding server's model, while that serves. What it cannot give now, the built-in model does. */
+static bool aim_remote(struct corpus *c, struct corpus_results *out, struct aim *aim)
+{
+	struct remote_model m;
+	struct err err;
+	if (out->query->mode == CORPUS_KEYWORD || !remote_serves(c, &m))
+		return false;
+	if (remote_query(c, &m, buf_span(&out->query->text), aim->x, &err) < 0) {
+		struct err reason;
+		(void)err_fail(&reason, 0, "the embedding server is not used: %s", err.text);
+		note_degraded(out, reason.text);
+		return false;
+	}
+	aim->space = m.space;
+	aim->have = true;
+	return true;
 }
 
 /* The query's own vector, or why there is none. */
@@ -325,26 +363,38 @@ static enum search_mode search_mode(const struct corpus_results *out, bool have_
 
 static void note_coverage(struct corpus *c, struct search_context *s, struct corpus_results *out)
 {
+	out->figures = access_sees_everything(s->choice.access);
 	struct store_counts counts = {0};
 	(void)store_counts(s->read, &counts);
 	out->files = counts.files;
 	out->documents = counts.documents;
 	out->indexed_documents = counts.indexed_documents;
-	out->model = c->embedder ? c->space.name : NULL;
-	out->generation = store_read_generation(s->read);
+	(void)snprintf(out->model, sizeof(out->model), "%s", c->embedder ? c->space.name : "");
+	out->generation = store_read_generation(s->read) + remote_switches(c);
 	out->keyword_weight = c->space.keyword_weight;
 }
 
-static int prepare_similar(struct corpus *c, struct search_context *s, struct corpus_results *out, float *x)
+static int prepare_similar(struct corpus *c, struct search_context *s, struct corpus_results *out, struct aim *aim)
 {
 	struct store_file file;
+	struct stat st;
+	if (!access_sees_everything(s->choice.access) && !access_may_read(s->choice.access, out->similar_to, &st))
+		return -EACCES;
 	int r = store_get_file(s->read, span_of(out->similar_to), &file);
 	if (r < 0)
 		return r == -ENOENT ? -EAGAIN : r;
 	if (!file.doc)
 		return file.state == STORE_SKIPPED ? -ENOTSUP : -EIO;
 	s->exclude = file.doc;
-	return c->embedder ? embed_document(c, s->read, file.doc, x) : -EIO;
+	struct remote_model m;
+	if (remote_serves(c, &m) && remote_document_mean(c, s->read, &m, file.doc, aim->x) == 0)
+		aim->space = m.space;
+	else if (c->embedder)
+		r = embed_document(c, s->read, file.doc, aim->x);
+	else
+		r = -EIO;
+	aim->have = r == 0;
+	return r;
 }
 
 static bool exact_eligible(void *context, uint32_t doc)
@@ -367,7 +417,7 @@ static bool has_hit(const struct search_hit *hits, uint32_t count, uint32_t doc,
 /* Documents whose name or title the query is stand first, each with its best chunk; then everything else as ranked. */
 static int put_exact_first(struct searcher *searcher, struct search_context *s, struct corpus_results *out, const struct search_request *request)
 {
-	s->exact_count = exact_find(s->read, buf_span(&out->query->text), s->exact, MAX_EXACT);
+	s->exact_count = exact_find(s->read, buf_span(&out->query->text), s->choice.access, s->exact, MAX_EXACT);
 	out->exact_names = s->exact_count;
 	if (s->exact_count == 0)
 		return 0;
@@ -399,21 +449,19 @@ static int put_exact_first(struct searcher *searcher, struct search_context *s, 
 	return 0;
 }
 
-static int run_request(struct corpus *c, struct worker *w, struct search_context *s, struct corpus_results *out, float *x)
+static int run_request(struct corpus *c, struct worker *w, struct search_context *s, struct corpus_results *out, struct aim *aim)
 {
-	bool have_vector = false;
 	int r = 0;
-	if (out->similar_to) {
-		r = prepare_similar(c, s, out, x);
-		have_vector = r == 0;
-	} else {
-		embed_query(c, out, x, &have_vector);
-	}
+	if (out->similar_to)
+		r = prepare_similar(c, s, out, aim);
 	struct store_space space = {0};
-	if (r == 0 && have_vector && store_find_space(s->read, &c->space.fingerprint, &space) < 0)
-		have_vector = out->similar_to != NULL; /* nothing embedded yet */
+	if (r == 0 && aim->have && store_find_space(s->read, &aim->space.fingerprint, &space) < 0)
+		aim->have = out->similar_to != NULL; /* nothing embedded yet */
 	if (r < 0)
 		return r;
+	if (aim->have)
+		(void)snprintf(out->model, sizeof(out->model), "%s", aim->space.name);
+	out->keyword_weight = aim->space.keyword_weight;
 	struct searcher *searcher;
 	r = worker_searcher(w, &searcher);
 	if (r < 0)
@@ -421,11 +469,11 @@ static int run_request(struct corpus *c, struct worker *w, struct search_context
 	const struct corpus_query *q = out->query;
 	bool filter = s->exclude || needs_filter(q, s->choice.access);
 	struct search_request request = {
-		.mode = search_mode(out, have_vector),
+		.mode = search_mode(out, aim->have),
 		.text = buf_span(&q->text),
-		.vector = have_vector ? x : NULL,
+		.vector = aim->have ? aim->x : NULL,
 		.space = space,
-		.keyword_weight = c->space.keyword_weight,
+		.keyword_weight = aim->space.keyword_weight,
 		.limit = q->k,
 		.per_document = out->similar_to ? 1 : q->per,
 		.min_score = q->min,
@@ -455,8 +503,11 @@ static void run_search(struct task *t, struct worker *w)
 	struct corpus *c = w->corpus;
 	struct corpus_results *out = task->results;
 	struct search_context *s = calloc(1, sizeof(*s));
-	float *x = calloc(c->space.dims + 1, sizeof(*x));
-	int r = !s || !x ? -ENOMEM : waits_alive(c, task->waiter) ? 0 : -ECANCELED;
+	struct aim aim = {.space = c->space, .x = calloc(VEC_MAX_DIMS, sizeof(float))};
+	int r = !s || !aim.x ? -ENOMEM : waits_alive(c, task->waiter) ? 0 : -ECANCELED;
+	/* Before the read transaction: a server may take seconds, and a snapshot that is held keeps the store from reusing pages. */
+	if (r == 0 && !task->results->similar_to && !aim_remote(c, out, &aim))
+		embed_query(c, out, aim.x, &aim.have);
 	if (r == 0)
 		r = store_read_begin(c->store, &s->read);
 	if (r == 0) {
@@ -464,12 +515,12 @@ static void run_search(struct task *t, struct worker *w)
 		s->choice.access = task->access;
 		s->choice.ignore = c->ignore;
 		note_coverage(c, s, out);
-		r = run_request(c, w, s, out, x);
+		r = run_request(c, w, s, out, &aim);
 		store_read_end(s->read);
 	}
 	(void)atomic_fetch_add(&c->searches, 1);
 	free(s);
-	free(x);
+	free(aim.x);
 	access_free(task->access);
 	if (r < 0)
 		corpus_results_unref(out);
@@ -624,6 +675,25 @@ static void add_figures(struct jsonw *j, const struct search_results *f)
 	jsonw_float(j, (double)f->cosine_max);
 }
 
+/* What speaks of all documents, also of those that this caller may not read. */
+static void add_corpus_figures(struct jsonw *j, const struct corpus_results *r)
+{
+	add_figures(j, &r->found);
+	jsonw_key(j, "exact_names");
+	jsonw_uint(j, r->exact_names);
+	jsonw_key(j, "generation");
+	jsonw_uint(j, r->generation);
+	jsonw_key(j, "coverage");
+	jsonw_object(j);
+	jsonw_key(j, "files");
+	jsonw_uint(j, r->files);
+	jsonw_key(j, "documents");
+	jsonw_uint(j, r->documents);
+	jsonw_key(j, "indexed_documents");
+	jsonw_uint(j, r->indexed_documents);
+	jsonw_object_end(j);
+}
+
 static void form_explain(const struct corpus_results *r, struct buf *out)
 {
 	static const char *const modes[] = {[CORPUS_HYBRID] = "hybrid", [CORPUS_KEYWORD] = "keyword", [CORPUS_VECTOR] = "vector"};
@@ -640,28 +710,16 @@ static void form_explain(const struct corpus_results *r, struct buf *out)
 	jsonw_key(&j, "formula");
 	jsonw_string(&j, "score = w * bm25 / bm25_max + (1 - w) * (cosine - cosine_min) / (cosine_max - cosine_min)");
 	jsonw_key(&j, "keyword_weight");
-	jsonw_float(&j, (double)r->keyword_weight);
+	jsonw_float(&j, (double)r->found.keyword_weight);
 	jsonw_key(&j, "model");
-	if (r->model)
+	if (*r->model)
 		jsonw_string(&j, r->model);
 	else
 		jsonw_null(&j);
-	add_figures(&j, &r->found);
-	jsonw_key(&j, "exact_names");
-	jsonw_uint(&j, r->exact_names);
 	jsonw_key(&j, "hits");
 	jsonw_uint(&j, r->count);
-	jsonw_key(&j, "generation");
-	jsonw_uint(&j, r->generation);
-	jsonw_key(&j, "coverage");
-	jsonw_object(&j);
-	jsonw_key(&j, "files");
-	jsonw_uint(&j, r->files);
-	jsonw_key(&j, "documents");
-	jsonw_uint(&j, r->documents);
-	jsonw_key(&j, "indexed_documents");
-	jsonw_uint(&j, r->indexed_documents);
-	jsonw_object_end(&j);
+	if (r->figures)
+		add_corpus_figures(&j, r);
 	jsonw_object_end(&j);
 	buf_add_char(out, '\n');
 }

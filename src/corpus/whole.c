@@ -1,5 +1,6 @@
 /* Work on the whole corpus while somebody waits for it: `index` and `verify`. */
 #include "jobs.h"
+#include "remote.h"
 
 #include "base/cleanup.h"
 
@@ -104,8 +105,14 @@ int corpus_index(struct corpus *c, progress_fn *progress, void *context, struct 
 		store_flush(c->store);
 		while (!jobs_drain(c, 1000))
 			;
+		struct err err;
+		if (r == 0 && !c->options.embed_dry_run && remote_fill(c, ticker_interrupted, &t, &err) < 0)
+			corpus_log(c, LOG_ERR, "not all chunks are embedded: %s", err.text);
 		ticker_stop(&t);
 	}
+	struct remote_counts left = {0};
+	if (remote_wanted(c))
+		(void)remote_count(c, false, &left);
 	if (r < 0)
 		(void)snprintf(error, error_size, "%s: %s", source_path(c->source), r == -EINTR ? "interrupted; what was done is kept" : strerror(-r));
 	struct corpus_index_summary summary = {
@@ -116,9 +123,26 @@ int corpus_index(struct corpus *c, progress_fn *progress, void *context, struct 
 		.failed = atomic_load(&counts.failed),
 		.removed = atomic_load(&counts.removed),
 		.bytes = atomic_load(&counts.bytes),
+		.not_embedded = left.missing,
 	};
 	if (ret)
 		*ret = summary;
+	return r;
+}
+
+int corpus_embedding_cost(struct corpus *c, struct corpus_embedding_cost *ret)
+{
+	enum { BYTES_PER_TOKEN = 4, BATCH_TEXTS = 31 }; /* English; 32 texts a request, one of which is the canary */
+	struct remote_counts counts;
+	if (!remote_wanted(c))
+		return -ENOENT;
+	int r = remote_count(c, true, &counts);
+	if (r == 0)
+		*ret = (struct corpus_embedding_cost){.chunks = counts.chunks,
+						      .missing = counts.missing,
+						      .bytes = counts.missing_bytes,
+						      .tokens = counts.missing_bytes / BYTES_PER_TOKEN,
+						      .requests = (counts.missing + BATCH_TEXTS - 1) / BATCH_TEXTS};
 	return r;
 }
 
@@ -169,7 +193,7 @@ static int verify_file(void *context, const char *path, const struct stat *st)
 		return -EINTR;
 	v->path = (char *)(uintptr_t)path;
 	struct corpus_doc *kept = NULL, *made = NULL;
-	int r = document_load(v->c, path, st, &kept);
+	int r = document_load(v->c, path, st, true, &kept);
 	(void)atomic_fetch_add(&v->ticker.counts->files, 1);
 	if (r == -ENOENT) {
 		/* Never looked at or changed since: nothing is claimed about it. */

@@ -140,7 +140,7 @@ static void drop(struct mount *m, struct node *n, unsigned refs, uint64_t lookup
 		struct node *parent = n->parent;
 		unhash(&m->nodes, n);
 		(void)pthread_mutex_unlock(&m->nodes.lock);
-		ranking_free(m, n->ranking);
+		ranking_free(n->ranking);
 		free(n);
 		(void)pthread_mutex_lock(&m->nodes.lock);
 		if (parent)
@@ -302,7 +302,7 @@ void nodes_release(struct mount *m)
 		while (t->buckets[i]) {
 			struct node *n = t->buckets[i];
 			t->buckets[i] = n->next;
-			ranking_free(m, n->ranking);
+			ranking_free(n->ranking);
 			free(n);
 		}
 	}

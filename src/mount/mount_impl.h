@@ -4,7 +4,7 @@
  * request_*(). One that must wait is parked (request.c) and answered from the thread that finishes the work, so that no libfuse thread
  * ever blocks. Nodes (inodes.c) hold names, contents (contents.c) hold what open files read from.
  *
- * Locks: each struct has its own, none is held while another is taken, but for the node table's, inside of which nothing is called. */
+ * Locks: each struct has its own. Inside of one only the node table's may be taken, by node_ref and the like but not by node_unref. */
 #ifndef CORPUSFS_MOUNT_MOUNT_IMPL_H
 #define CORPUSFS_MOUNT_MOUNT_IMPL_H
 
@@ -23,8 +23,9 @@ enum { NODE_PATH_SIZE = LIMIT_PATH_BYTES + 1 };
 
 /* Seconds that the kernel may use an answer without asking again. */
 #define TIMEOUT_FOREVER 86400.0
-/* What stems from the source, while changes are told to us, and when they are not. An open looks at the source in either case. */
-#define TIMEOUT_WATCHED 60.0
+/* What stems from the source, while changes are told to us, and when they are not. An open looks at the source in either case. The first
+ * is longer because the kernel then learns of a change; short all the same, because it does not drop the name (changes.c). */
+#define TIMEOUT_WATCHED 5.0
 #define TIMEOUT_UNWATCHED 1.0
 
 /* --- nodes (inodes.c) ----------------------------------------------------------------------------------------------- */
@@ -284,7 +285,7 @@ struct folder {
 	struct corpus_doc *doc;		/* of a chunk folder */
 	struct stat source;		/* likewise */
 	struct corpus_results *results; /* of a result folder */
-	uint64_t serial;		/* likewise: the version of its entries */
+	uint64_t id, serial;		/* likewise: the versions of its hits and of its dot-files */
 	struct buf names;		/* of a source folder, as it was when the listing began: type, inode number, name, one after the other */
 	size_t *starts;
 	size_t count;
@@ -352,11 +353,12 @@ struct rankings {
 	pthread_mutex_t lock;
 	struct ranking *newest, *oldest; /* those that hold results */
 	size_t count, hits;
+	uint64_t last_id;
 };
 void rankings_init(struct rankings *k);
 void rankings_release(struct rankings *k);
 /* For a node that goes. */
-void ranking_free(struct mount *m, struct ranking *k);
+void ranking_free(struct ranking *k);
 void view_look_similar(struct request *r, const struct corpus_look *look);
 
 /* --- the mount (session.c) -------------------------------------------------------------------------------------------- */

@@ -173,6 +173,8 @@ struct store_space { /* a vector space */
 };
 int store_put_space(struct store_write *w, const struct hash *fingerprint, struct span name, uint32_t dims, uint32_t *ret_number);
 int store_find_space(struct store_read *r, const struct hash *fingerprint, struct store_space *ret);
+/* Every space with the name it was put under, oldest first, until `each` returns non-zero, which is then returned. */
+int store_each_space(struct store_read *r, int (*each)(void *context, const struct store_space *space, struct span name), void *context);
 /* Rows of one document's chunks (it must be indexed): int8 + 128 as vec_quantise_row makes them, one scale each, and sign bits
  * (dims / 64 words a row) for the two-stage scan. `floats` is NULL or the float rows to keep (spaces that are not cheap). */
 int store_put_vectors(struct store_write *w, uint32_t space, uint32_t doc, const uint8_t *rows, const float *scales,

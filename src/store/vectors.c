@@ -9,14 +9,33 @@ static struct span space_key(uint32_t number, uint8_t key[4])
 	return (struct span){(const char *)key, 4};
 }
 
-static int get_space(struct store_read *r, uint32_t number, struct record_space *ret)
+static int get_space_named(struct store_read *r, uint32_t number, struct record_space *ret, struct span *ret_name)
 {
 	uint8_t key[4];
-	struct span payload, name;
+	struct span payload;
 	int error = record_get(r, TABLE_SPACES, space_key(number, key), &payload);
 	if (error != 0)
 		return error;
-	return record_decode_space(payload, ret, &name) != 0 ? store_mark_damaged(r->s, "a space's record is wrong") : 0;
+	return record_decode_space(payload, ret, ret_name) != 0 ? store_mark_damaged(r->s, "a space's record is wrong") : 0;
+}
+
+static int get_space(struct store_read *r, uint32_t number, struct record_space *ret)
+{
+	struct span name;
+	return get_space_named(r, number, ret, &name);
+}
+
+int store_each_space(struct store_read *r, int (*each)(void *context, const struct store_space *space, struct span name), void *context)
+{
+	int result = 0;
+	for (uint32_t number = 1; number < r->counters->next_space && result == 0; number++) {
+		struct record_space space;
+		struct span name;
+		result = get_space_named(r, number, &space, &name);
+		if (result == 0)
+			result = each(context, &(struct store_space){number, space.dims, space.fingerprint}, name);
+	}
+	return result;
 }
 
 /* Spaces are few: a walk over their numbers does. */

@@ -14,6 +14,7 @@
 
 ROOT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd) || exit 2
 PROGRAM=${PROGRAM:-$ROOT/build/corpusfs}
+TOOLS=${TOOLS:-$ROOT/build/normal/tools}
 CASE=${0##*/} CASE=${CASE%.sh}
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/corpusfs-$CASE.XXXXXX") || exit 2
 
@@ -297,6 +298,18 @@ cleanup() {
 }
 trap cleanup EXIT
 trap 'exit 143' INT TERM HUP
+
+# same_views MOUNT OTHER QUERY...: two checks a view and query: every file is the same, byte for byte, and the queries find the same.
+same_views() {
+	local one=$1 other=$2 view query
+	shift 2
+	for view in raw clean chunks vectors meta; do
+		ok "$view/ is the same" diff -rq --no-dereference "$one/$view" "$other/$view"
+	done
+	for query; do
+		ok "the same is found for: $query" cmp "$one/search/@k=50/$query/.results.jsonl" "$other/search/@k=50/$query/.results.jsonl"
+	done
+}
 
 # --- documents -------------------------------------------------------------------------------------------------------
 
