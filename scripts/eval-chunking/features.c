@@ -2,11 +2,12 @@
  *
  *   features TARGET MAX MIN OVERLAP HEADINGS VECTORS <requests >lines
  *
- * What is indexed of a chunk can be more than the chunk: OVERLAP words of the text before it, and with HEADINGS 1 the path of its headings.
+ * What is indexed of a chunk can be more than the chunk: OVERLAP words of the text before it, and with HEADINGS 1 the path of its
+ * headings.
  *
- * A request is a line: a letter for the syntax (P plain, M Markdown, R reStructuredText) and the path of a document, or Q and a query. For
- * each chunk it prints "first end words" and its terms with their counts, for a query its terms, after a document an empty line.
- * VECTORS gets the vectors of chunks and queries in the same order, float32. */
+ * A request is a line: a letter for the syntax (P plain, M Markdown, R reStructuredText) and the path of a document, or Q and a
+ * query. For each chunk it prints "first end words" and its terms with their counts, for a query its terms, after a document an
+ * empty line. VECTORS gets the vectors of chunks and queries in the same order, float32. */
 #include "chunk/chunk.h"
 #include "chunk/measure.h"
 #include "clean/clean.h"
@@ -54,7 +55,8 @@ static void write_vectors(enum embed_side side, const struct span *texts, size_t
 	size_t dims = embed_space(embedder)->dims;
 	float *x = calloc(count * dims + 1, sizeof(float));
 	struct err err;
-	if (!x || embed_texts(embedder, side, texts, count, x, &err) || fwrite(x, sizeof(float), count * dims, vectors) != count * dims)
+	if (!x || embed_texts(embedder, side, texts, count, x, &err) ||
+	    fwrite(x, sizeof(float), count * dims, vectors) != count * dims)
 		fail("embedding");
 	free(x);
 }
@@ -101,7 +103,7 @@ static void print_document(const char *path, enum chunk_syntax syntax, const str
 	for (uint32_t i = 0, at = 0; i < list->count; i++) {
 		struct cursor c = {0};
 		measure_to(&c, (struct span){clean.data + list->chunks[i].first, list->chunks[i].end - list->chunks[i].first},
-			   list->chunks[i].end - list->chunks[i].first);
+		           list->chunks[i].end - list->chunks[i].first);
 		printf("%u %u %u", list->chunks[i].first, list->chunks[i].end, measure_words((struct measure){0}, c.total));
 		print_terms(terms, i, &at);
 	}
@@ -133,7 +135,7 @@ int main(int argc, char **argv)
 	if (argc != 7 || words_new(&words) || embed_static_new(&embedder, &err) || !(vectors = fopen(argv[6], "wb")))
 		return 2;
 	struct chunk_recipe recipe = {CHUNK_VERSION, (unsigned)strtoul(argv[1], NULL, 10), (unsigned)strtoul(argv[2], NULL, 10),
-				      (unsigned)strtoul(argv[3], NULL, 10)};
+	                              (unsigned)strtoul(argv[3], NULL, 10)};
 	overlap = (unsigned)strtoul(argv[4], NULL, 10);
 	headings = (unsigned)strtoul(argv[5], NULL, 10);
 	char line[8192];
@@ -142,7 +144,11 @@ int main(int argc, char **argv)
 		if (line[0] == 'Q')
 			print_query(line + 2);
 		else
-			print_document(line + 2, line[0] == 'M' ? CHUNK_MARKDOWN : line[0] == 'R' ? CHUNK_RST : CHUNK_PLAIN, &recipe);
+			print_document(line + 2,
+			               line[0] == 'M'   ? CHUNK_MARKDOWN
+			               : line[0] == 'R' ? CHUNK_RST
+			                                : CHUNK_PLAIN,
+			               &recipe);
 	}
 	words_free(words);
 	embedder_free(embedder);

@@ -1,7 +1,7 @@
 /* What the layout of pages added to their text: see boilerplate.h.
  *
- * Two steps, run twice. `peel_edges` takes running lines off the top and the bottom of the pages, `write_pages` writes what is left and
- * joins broken words. Joining can make lines equal that were not, hence the second run; after it neither step finds anything,
+ * Two steps, run twice. `peel_edges` takes running lines off the top and the bottom of the pages, `write_pages` writes what is left
+ * and joins broken words. Joining can make lines equal that were not, hence the second run; after it neither step finds anything,
  * which is what makes cleaning idempotent: taking lines off an edge never makes two lines neighbours. */
 #include "clean/boilerplate.h"
 
@@ -30,7 +30,7 @@ struct page {
 	struct span body;  /* the same without running lines that stay where they first occur */
 	uint32_t number;   /* 0: text before the first marker */
 	unsigned peeled;   /* lines taken off the body at the edge being worked on */
-	bool keeps;	   /* some of them are still shown */
+	bool keeps;        /* some of them are still shown */
 };
 
 struct pages {
@@ -243,8 +243,8 @@ static void peel_page(struct peeler *p, struct page *page, enum edge edge, bool 
 }
 
 /* Takes the running line, if there is one, off the pages first, first + step, ... Left and right pages may have their own. Its
- * first occurrence stays shown if it holds more than a number, so that no words are lost. Such a line goes on counting, or what it is
- * compared with would not be what the next cleaning sees. */
+ * first occurrence stays shown if it holds more than a number, so that no words are lost. Such a line goes on counting, or what it
+ * is compared with would not be what the next cleaning sees. */
 static bool peel_group(struct peeler *p, enum edge edge, size_t first, size_t step)
 {
 	size_t group = 0;

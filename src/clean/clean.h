@@ -21,8 +21,8 @@
  *   bytes that are no UTF-8, noncharacters               U+FFFD, one for each maximal subpart (Unicode 15, 3.9)
  *   more than 30 combining marks on one starter          U+034F after every 30th (UAX 15, stream-safe text format)
  *
- * Pages. The text of a page loses, at its top and bottom, lines that stand on two thirds of all, or of the odd or even, pages and on
- * three at least, equal but for a number that counts with the pages; a line of that kind with letters stays where it first
+ * Pages. The text of a page loses, at its top and bottom, lines that stand on two thirds of all, or of the odd or even, pages and
+ * on three at least, equal but for a number that counts with the pages; a line of that kind with letters stays where it first
  * occurs, so that no word is lost. More than four such lines at one edge are content and stay. A word that a line break split
  * is joined where small letters stand on both sides of the hyphen, outside of columns and addresses; the hyphen stays if
  * the document writes the word with it elsewhere. Pages are divided by an empty line before and after their marker. */

@@ -14,7 +14,8 @@ enum {
 	/* Words noted; a document with more broken words than a quarter of this joins the rest without looking. */
 	NOTED_MAX = 1 << 20,
 	NOTED_MIN = 1 << 10,
-	/* Bytes of the parts of a broken word. The upper bound keeps a chain of breaks ("ab-" on every line) from being quadratic. */
+	/* Bytes of the parts of a broken word. The upper bound keeps a chain of breaks ("ab-" on every line) from being quadratic.
+	 */
 	FRAGMENT_MIN = 2,
 	FRAGMENT_MAX = 64,
 	/* A longer line is no line of a page. */
@@ -35,13 +36,13 @@ struct hyphens {
 
 /* A break that may be joined; all spans point into the two lines. */
 struct word_break {
-	struct span head;    /* the letters before the hyphen */
-	struct span tail;    /* the letters that go on */
-	struct span moved;   /* tail and what is attached to it */
-	struct span rest;    /* of the second line, after moved and blanks */
-	size_t hyphen_size;  /* bytes of the hyphen at the end of the first line */
-	size_t indent;	     /* blanks before tail */
-	bool compound;	     /* a hyphen stands before head too: "state-of-the-" */
+	struct span head;   /* the letters before the hyphen */
+	struct span tail;   /* the letters that go on */
+	struct span moved;  /* tail and what is attached to it */
+	struct span rest;   /* of the second line, after moved and blanks */
+	size_t hyphen_size; /* bytes of the hyphen at the end of the first line */
+	size_t indent;      /* blanks before tail */
+	bool compound;      /* a hyphen stands before head too: "state-of-the-" */
 };
 
 int hyphens_new(struct hyphens **ret)
@@ -263,7 +264,7 @@ static int note_break(struct hyphens *h, const struct word_break *b)
 	memcpy(solid, b->head.data, b->head.size);
 	memcpy(solid + b->head.size, b->tail.data, b->tail.size);
 	uint64_t keys[] = {word_key(b->head), word_key(b->tail), compound_key(b->head, b->tail),
-			   word_key((struct span){solid, b->head.size + b->tail.size})};
+	                   word_key((struct span){solid, b->head.size + b->tail.size})};
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
 		int r = note(h, keys[i]);
 		if (r)
@@ -358,8 +359,8 @@ static void join(const struct hyphens *h, const struct word_break *b, struct buf
 	out->data[hyphen_at] = '-';
 }
 
-/* Joins the following lines to the line in `out` that begins at `begin`, as long as it ends in a broken word. Returns what is left of the
- * last line taken, and its indentation. */
+/* Joins the following lines to the line in `out` that begins at `begin`, as long as it ends in a broken word. Returns what is left
+ * of the last line taken, and its indentation. */
 static struct span join_following(const struct hyphens *h, size_t begin, struct span *body, struct buf *out, size_t *ret_indent)
 {
 	while (body->size > 0 && !buf_error(out)) {

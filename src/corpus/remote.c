@@ -17,6 +17,7 @@
 enum {
 	FILL_TEXTS = 1024,     /* embedded and committed together: eight rounds of four requests */
 	MAX_MODEL_BYTES = 500, /* so that a space's name holds it and the identity */
+	MAX_PASSES = 4,
 	MAX_SAME = 4,	       /* documents looked at for a text that was embedded before */
 	SETTLE_MS = 300,
 	IDLE_MS = 60000,
@@ -256,8 +257,8 @@ static void gap_open(struct gap *g, struct store_read *read, const struct remote
 	g->has_space = store_find_space(read, &m->space.fingerprint, &g->space) == 0;
 }
 
-/* Calls `each` with every live chunk of a segment that has no vector, until it returns non-zero. */
-static int gap_segment(struct gap *g, uint32_t segment, uint64_t *live, int (*each)(void *context, uint32_t doc), void *context)
+/* Calls `each` with every live chunk of a segment, from *index on, that has no vector, until it returns non-zero; *index is then that chunk. */
+static int gap_segment(struct gap *g, uint32_t segment, uint32_t *index, uint64_t *live, int (*each)(void *context, uint32_t doc), void *context)
 {
 	struct store_segment s;
 	struct store_vectors v = {0};
@@ -266,7 +267,7 @@ static int gap_segment(struct gap *g, uint32_t segment, uint64_t *live, int (*ea
 		return r;
 	if (g->has_space && store_vectors(g->read, g->space.number, segment, &v) < 0)
 		v.count = 0;
-	for (uint32_t i = 0; i < s.count && r == 0; i++) {
+	for (uint32_t i = *index; i < s.count && r == 0; i++) {
 		if (!(s.live[i / 64] >> (i % 64) & 1))
 			continue;
 		++*live;
@@ -275,6 +276,7 @@ static int gap_segment(struct gap *g, uint32_t segment, uint64_t *live, int (*ea
 			memcpy(&scale, v.scales + i, sizeof(scale));
 		if (isnan(scale))
 			r = each(context, s.docs[i]);
+		*index = i;
 	}
 	return r;
 }
@@ -315,8 +317,8 @@ int remote_count(struct corpus *c, bool bytes, struct remote_counts *ret)
 		return r;
 	gap_open(&g, k.read, &m);
 	uint32_t segments = segment_count(k.read);
-	for (uint32_t i = 0; i < segments && r == 0; i++)
-		r = gap_segment(&g, i, &k.counts.chunks, count_chunk, &k);
+	for (uint32_t i = 0, first = 0; i < segments && r == 0; i++, first = 0)
+		r = gap_segment(&g, i, &first, &k.counts.chunks, count_chunk, &k);
 	store_read_end(k.read);
 	if (r == 0)
 		*ret = k.counts;
@@ -412,8 +414,13 @@ static int fill_chunk(void *context, uint32_t doc)
 	return fill_add(f, doc);
 }
 
-/* Collects documents without vectors, beginning at segment *at, until there are enough or the index ends. */
-static int fill_collect(struct fill *f, uint32_t *at)
+/* Where to look on. What is committed meanwhile, and what the store moves meanwhile, is found by another pass from the start. */
+struct place {
+	uint32_t segment, index;
+};
+
+/* Collects documents without vectors, beginning at *at, until there are enough or the index ends. */
+static int fill_collect(struct fill *f, struct place *at)
 {
 	struct gap g;
 	uint64_t live = 0;
@@ -421,9 +428,10 @@ static int fill_collect(struct fill *f, uint32_t *at)
 	f->space = g.space;
 	uint32_t segments = segment_count(f->read);
 	int r = 0;
-	while (*at < segments && r == 0) {
-		r = gap_segment(&g, *at, &live, fill_chunk, f);
-		*at += r == 0;
+	while (at->segment < segments && r == 0) {
+		r = gap_segment(&g, at->segment, &at->index, &live, fill_chunk, f);
+		if (r == 0)
+			*at = (struct place){at->segment + 1, 0};
 	}
 	return r < 0 ? r : 0;
 }
@@ -604,15 +612,25 @@ static void done_fill(struct store_op *op, int result)
 	(void)pthread_mutex_unlock(&f->r->lock);
 }
 
-static int fill_commit(struct fill *f)
+static void fill_submit(struct fill *f)
 {
 	f->op = (struct store_op){.run = run_fill, .done = done_fill, .bytes = f->text.size, .urgent = true};
 	store_submit(f->r->corpus->store, &f->op);
+}
+
+/* Waits for what was submitted and frees it. Accepts NULL. */
+static int fill_settle(struct fill *f)
+{
+	if (!f)
+		return 0;
 	(void)pthread_mutex_lock(&f->r->lock);
 	while (!f->ended)
 		(void)pthread_cond_wait(&f->r->wake, &f->r->lock);
 	(void)pthread_mutex_unlock(&f->r->lock);
-	return f->result;
+	int result = f->result;
+	fill_release(f);
+	free(f);
+	return result;
 }
 
 static int fill_embed(struct fill *f, struct err *err)
@@ -629,31 +647,45 @@ static int fill_embed(struct fill *f, struct err *err)
 	return send_rest(f, err);
 }
 
-/* One step of filling, from segment *at on. 1 when something was done, 0 when nothing is missing from there on, or -errno. */
-static int fill_step(struct remote *r, uint32_t *at, struct err *err)
+static bool any_done(const struct fill *f)
 {
-	struct fill f = {.r = r};
-	if (!remote_target(r->corpus, &f.model))
-		return err_fail(err, -ESTALE, "no server was seen yet");
-	buf_init(&f.text, (size_t)256 << 20);
-	int result = store_read_begin(r->corpus->store, &f.read);
+	for (uint32_t i = 0; i < f->doc_count && f->marks; i++)
+		if (doc_done(f, &f->docs[i]))
+			return true;
+	return false;
+}
+
+/* One step of filling, from *at on. The rows go to the store while the next step is with the server: *pending is the step before. 1 when
+ * something was done, 0 when nothing is missing from there on, or -errno. */
+static int fill_step(struct remote *r, struct place *at, struct fill **pending, struct err *err)
+{
+	struct fill *f = calloc(1, sizeof(*f));
+	if (!f)
+		return err_fail(err, -ENOMEM, "out of memory");
+	f->r = r;
+	buf_init(&f->text, (size_t)256 << 20);
+	int result = remote_target(r->corpus, &f->model) ? store_read_begin(r->corpus->store, &f->read) : -ESTALE;
 	if (result == 0) {
-		result = fill_collect(&f, at);
-		store_read_end(f.read);
+		result = fill_collect(f, at);
+		store_read_end(f->read);
 	}
-	if (result == 0 && f.doc_count) {
-		int sent = fill_embed(&f, err);
-		bool any = false;
-		for (uint32_t i = 0; i < f.doc_count && !any && f.marks; i++)
-			any = doc_done(&f, &f.docs[i]);
-		if (any)
-			result = fill_commit(&f);
-		result = sent < 0 ? sent : result < 0 ? err_fail(err, result, "the store: %s", strerror(-result)) : 1;
-	} else if (result < 0) {
-		(void)err_fail(err, result, "the store: %s", strerror(-result));
+	if (result < 0)
+		(void)err_fail(err, result, result == -ESTALE ? "no server was seen yet" : "the store cannot be read");
+	bool some = result == 0 && f->doc_count;
+	if (some)
+		result = fill_embed(f, err);
+	int before = fill_settle(*pending);
+	*pending = NULL;
+	if (before < 0)
+		result = err_fail(err, before, "the store: %s", strerror(-before));
+	if (before == 0 && any_done(f)) {
+		fill_submit(f);
+		*pending = f;
+	} else {
+		fill_release(f);
+		free(f);
 	}
-	fill_release(&f);
-	return result;
+	return result < 0 ? result : some;
 }
 
 static bool remote_stopping(void *context)
@@ -665,21 +697,33 @@ static bool remote_stopping(void *context)
 	return stopping;
 }
 
-/* Until nothing is missing: 0, or -errno. */
-static int fill_all(struct remote *r, bool (*stop)(void *context), void *context, struct err *err)
+/* One pass over the index: 1 when something was done, 0 when nothing was missing, or -errno. */
+static int fill_pass(struct remote *r, bool (*stop)(void *context), void *context, struct err *err)
 {
-	uint32_t at = 0;
+	struct fill *pending = NULL;
+	struct place at = {0};
+	bool any = false;
 	int result = 1;
 	while (result > 0) {
-		if (stop(context))
-			return err_fail(err, -EINTR, "interrupted");
-		result = fill_step(r, &at, err);
-		if (result == -ESTALE) { /* another model, or none seen yet */
-			at = 0;
-			result = contact(r, err) == 0 ? 1 : -EAGAIN;
-		}
+		result = stop(context) ? err_fail(err, -EINTR, "interrupted") : fill_step(r, &at, &pending, err);
+		any = any || result > 0;
 	}
-	return result;
+	int last = fill_settle(pending);
+	if (last < 0 && result == 0)
+		result = err_fail(err, last, "the store: %s", strerror(-last));
+	return result < 0 ? result : any;
+}
+
+/* Until nothing is missing: 0, or -errno. A few passes at most, so that a document which the store does not take is not sent for ever. */
+static int fill_all(struct remote *r, bool (*stop)(void *context), void *context, struct err *err)
+{
+	int result = 1;
+	for (int pass = 0; pass < MAX_PASSES && result > 0; pass++) {
+		result = fill_pass(r, stop, context, err);
+		if (result == -ESTALE) /* another model, or none seen yet */
+			result = contact(r, err) == 0 ? 1 : -EAGAIN;
+	}
+	return result < 0 ? result : 0;
 }
 
 int remote_fill(struct corpus *c, bool (*stop)(void *context), void *context, struct err *err)
@@ -690,8 +734,9 @@ int remote_fill(struct corpus *c, bool (*stop)(void *context), void *context, st
 	int result = contact(r, err);
 	if (result == 0)
 		result = fill_all(r, stop, context, err);
-	if (result == 0)
-		set_serving(r, true);
+	struct remote_counts counts;
+	if (result == 0 && remote_count(c, false, &counts) == 0)
+		set_serving(r, counts.missing == 0);
 	return result;
 }
 

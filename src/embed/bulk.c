@@ -61,6 +61,7 @@ struct work {
 	unsigned in_flight;
 	uint64_t deadline;
 	bool another_passed; /* the server answered something well since the call began */
+	size_t largest_passed; /* texts of a request, with the canary */
 	int failed;	     /* why nothing more is sent */
 };
 
@@ -176,7 +177,9 @@ static void pass_half(struct work *w, int32_t split)
 		return;
 	const struct split *p = &w->splits[split];
 	(void)pthread_mutex_lock(&w->s->lock);
-	size_t half = (p->count + 1) / 2, half_bytes = p->bytes / 2 + 1;
+	size_t whole = (size_t)p->count + 1, half = (size_t)p->count / 2 + 1, half_bytes = p->bytes / 2 + 1; /* with the canary */
+	if (w->largest_passed < whole && w->largest_passed > half)
+		half = w->largest_passed;
 	if (p->by_bytes && half_bytes < w->s->batch_bytes)
 		w->s->batch_bytes = half_bytes;
 	if (!p->by_bytes && half < w->s->batch_texts)
@@ -337,6 +340,8 @@ static void take_rows(struct work *w, const struct slot *slot, const struct repl
 	for (uint32_t i = 0; i < slot->range.count; i++)
 		take_row(w, &w->pieces[slot->range.first + i], r->rows + (size_t)i * r->dims);
 	w->another_passed = true;
+	if (w->largest_passed < slot->range.count + (size_t)slot->canary)
+		w->largest_passed = slot->range.count + (size_t)slot->canary;
 	server_note_success(w->s);
 	pass_half(w, slot->range.split);
 }

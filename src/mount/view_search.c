@@ -391,7 +391,7 @@ static void look_option(struct request *r)
 		result = node_get(m, r->node, NODE_SEARCH_FOLDER, r->name, 0, &none, &n);
 	}
 	if (result == 0)
-		result = view_found(m, n, TIMEOUT_WATCHED, &f);
+		result = view_found(m, n, TIMEOUT_FOREVER, &f);
 	if (result < 0)
 		request_reply_error(r, result);
 	else

@@ -57,7 +57,7 @@ fails 'a name that is no hit' test -e "$MNT/search/parental leave/99-leave.md-00
 fails 'a name that differs from the hit' test -e "$MNT/search/parental leave/01-leave.md-0002.txt"
 is "$(error_of "$MNT/search/parental leave/HEAD")" ENOENT 'nor what cannot be one'
 is "$(ls "$MNT/search/@k=2/parental leave" | wc -l)" 2 '@k'
-is "$(ls "$MNT/search/@in=handbook%2Fdeep/leave notice" | grep -vc notice)" 0 '@in, with a slash'
+is "$(find "$MNT/search/@in=handbook%2Fdeep/leave notice" -name '[0-9]*' ! -name '*notice*' | wc -l)" 0 '@in, with a slash'
 is "$(ls "$MNT/search/@mode=keyword/xylophone zither" | wc -l)" 0 'nothing found is an empty folder'
 is "$(grep -l 'sixteen weeks' "$MNT/search/parental leave/"*)" "$MNT/search/parental leave/$first" 'grep -l over the hits'
 is "$(grep -r -l 'sixteen weeks' "$MNT/search/parental leave" | wc -l)" 4 'grep -r sees the dot-files, too'

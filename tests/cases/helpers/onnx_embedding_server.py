@@ -46,6 +46,7 @@ class Model:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each reply waits 40 ms for an acknowledgement
     model = None
 
     def log_message(self, *arguments):
