@@ -53,6 +53,7 @@ lib_objects := $(lib_sources:%.c=$(B)/%.o) $(patsubst %.S,$(B)/%.o,$(wildcard sr
 app_objects := $(patsubst %.c,$(B)/%.o,$(wildcard src/mount/*.c src/cli/*.c))
 unit_tests := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 fuzz_targets := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+test_tools := $(patsubst tests/tools/%.c,$(B)/tools/%,$(filter-out tests/tools/fail.c,$(wildcard tests/tools/*.c))) $(B)/tools/fail.so
 bench_programs := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/bench_*.c))
 
 Q := $(if $(filter 1,$(V)),,@)
@@ -102,13 +103,30 @@ $(B)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(B)/libcorpusfs.a
 	@$(if $(Q),echo "  FUZZ $@")
 	$(Q)$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -Wno-missing-prototypes $(LDFLAGS) -o $@ $< tests/fuzz/replay.c $(B)/libcorpusfs.a $(LDLIBS)
 
+# Programs that the cases use, and the library that makes calls of a program under test fail.
+$(B)/tools/%: tests/tools/%.c
+	$(Q)mkdir -p $(@D)
+	@$(if $(Q),echo "  TOOL $@")
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $<
+
+$(B)/tools/fail.so: tests/tools/fail.c
+	$(Q)mkdir -p $(@D)
+	@$(if $(Q),echo "  TOOL $@")
+	$(Q)$(CC) -D_GNU_SOURCE $(filter-out -fsanitize=% -Wpedantic,$(CFLAGS)) -Wno-missing-prototypes -fPIC -shared -o $@ $< -ldl
+
 unit: $(unit_tests) ## build and run the unit tests
 	$(Q)scripts/run-tests $(unit_tests)
 
 check-quick: unit ## unit tests only
 
-check: all $(unit_tests) $(fuzz_targets) ## every test: unit, golden, fuzz corpus replay, cases that mount
-	$(Q)PROGRAM=$(abspath $(PROGRAM)) FUZZ_DIR=$(abspath $(B)/fuzz) scripts/run-tests $(unit_tests) tests/golden/run tests/fuzz/replay-all $(sort $(wildcard tests/cases/[0-9]*))
+check: all $(unit_tests) $(fuzz_targets) $(test_tools) ## every test: unit, golden, fuzz corpus replay, cases that mount
+	$(Q)PROGRAM=$(abspath $(PROGRAM)) TOOLS=$(abspath $(B)/tools) FUZZ_DIR=$(abspath $(B)/fuzz) scripts/run-tests $(unit_tests) tests/golden/run tests/fuzz/replay-all $(sort $(wildcard tests/cases/[0-9]*))
+
+soak: all $(test_tools) ## the long forms of the cases of trust, about 90 minutes
+	$(Q)SOAK=1 TEST_TIMEOUT=7200 TEST_VERBOSE=1 PROGRAM=$(abspath $(PROGRAM)) TOOLS=$(abspath $(B)/tools) scripts/run-tests $(sort $(wildcard tests/cases/4[0-8]*))
+
+torture: all $(test_tools) ## every allocation, write to the store, process and thread start fails once, in turn: hours
+	$(Q)SOAK=1 TEST_TIMEOUT=36000 TEST_VERBOSE=1 PROGRAM=$(abspath $(PROGRAM)) TOOLS=$(abspath $(B)/tools) scripts/run-tests tests/cases/490-torture.sh
 
 fuzz_seconds = 60
 fuzz: ## fuzz every parser for fuzz_seconds=60 each with clang's libFuzzer
@@ -122,7 +140,7 @@ bench-large: all $(bench_programs) ## the rows of a million chunks
 
 bench-programs: $(bench_programs)
 
-test-programs: $(unit_tests) $(fuzz_targets)
+test-programs: $(unit_tests) $(fuzz_targets) $(test_tools)
 
 # For scripts that call the compiler or a checker themselves.
 print-flags:
@@ -154,6 +172,6 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 	@echo "  variables: CC=clang  DEVELOPER=1 (warnings are errors)  SANITIZE=address,undefined or thread  V=1"
 
-.PHONY: all unit check-quick check fuzz bench bench-large bench-programs test-programs print-flags print-libraries model lint format install uninstall clean help
+.PHONY: all unit check-quick check soak torture fuzz bench bench-large bench-programs test-programs print-flags print-libraries model lint format install uninstall clean help
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

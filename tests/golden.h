@@ -1,5 +1,5 @@
-/* Golden documents: a folder of inputs, and beside each what it gives, NAME.expected. With UPDATE set in the environment the expected file
- * is written anew: read the difference before it is committed. */
+/* Golden documents: a folder of inputs, and beside each what it gives, NAME.expected. With UPDATE set in the environment the
+ * expected file is written anew: read the difference before it is committed. */
 #ifndef CORPUSFS_TESTS_GOLDEN_H
 #define CORPUSFS_TESTS_GOLDEN_H
 
@@ -33,7 +33,8 @@ static void golden_write(const char *path, struct span s)
 static int golden_is_input(const struct dirent *entry)
 {
 	size_t size = strlen(entry->d_name);
-	return entry->d_name[0] != '.' && strcmp(entry->d_name, "run") != 0 && (size < 9 || strcmp(entry->d_name + size - 9, ".expected") != 0);
+	return entry->d_name[0] != '.' && strcmp(entry->d_name, "run") != 0 &&
+	       (size < 9 || strcmp(entry->d_name + size - 9, ".expected") != 0);
 }
 
 /* One check: `give` appends to `out` what the input `in` of this name gives. */

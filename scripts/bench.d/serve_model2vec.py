@@ -13,6 +13,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy  # noqa: E402
+from model_file import ModelFile  # noqa: E402
 from model2vec import StaticModel  # noqa: E402
 from tokenizers import Tokenizer  # noqa: E402
 from tokenizers.models import WordPiece  # noqa: E402
@@ -23,20 +24,16 @@ model, texts, size = None, [], 0
 
 
 def table(path):
-    """The model file: header, one float a row, int8 rows, vocabulary (src/embed/model_static.c draws it)."""
     global model
-    with open(path, "rb") as f:
-        data = f.read()
-    dims, entries, vocabulary_size = struct.unpack_from("<III", data, 12)
-    first = len(data) - vocabulary_size - entries * dims
-    rows = numpy.frombuffer(data, numpy.int8, entries * dims, first).reshape(entries, dims)
-    factors = numpy.frombuffer(data, "<f4", entries, 64)
-    words = data[len(data) - vocabulary_size:].decode().splitlines()
+    file = ModelFile(path)
+    rows = numpy.frombuffer(file.data, numpy.int8, file.entries * file.dims, file.rows_at).reshape(file.entries, file.dims)
+    factors = numpy.frombuffer(file.data, "<f4", file.entries, file.factors_at)
+    words = file.vocabulary.decode().splitlines()
     tokenizer = Tokenizer(WordPiece({w: i for i, w in enumerate(words)}, unk_token="[UNK]", max_input_chars_per_word=100))
     tokenizer.normalizer = BertNormalizer()
     tokenizer.pre_tokenizer = BertPreTokenizer()
     model = StaticModel(rows.astype(numpy.float32) * factors[:, None], tokenizer, normalize=True)
-    return {"entries": entries, "dims": dims}
+    return {"entries": file.entries, "dims": file.dims}
 
 
 def read(path):

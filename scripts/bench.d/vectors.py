@@ -62,8 +62,8 @@ def measure_scan(bench, row):
         runs["sqlite-vec"] = [ms(other, "scan") for _ in range(bench.rounds)]
         baseline += "; sqlite-vec int8 %.0f ms" % statistics.median(runs["sqlite-vec"])
         bench.stop("bench_sqlite_vec")
-    except Missing as missing:
-        baseline += "; sqlite-vec missing: %s" % missing
+    except (Missing, RuntimeError) as reason:
+        baseline += "; sqlite-vec missing: %s" % reason
     bench.add(row, "%.1f ms, %.2f of the stream" % (scan, stream / scan), baseline, stream / scan >= 0.9, note, runs)
 
 
@@ -142,8 +142,8 @@ def measure_encode(bench, row):
     runs = {"ours": [], "model2vec": []}
     try:
         other, baseline = model2vec(bench), None
-    except Missing as missing:
-        other, baseline = None, "model2vec missing: %s" % missing
+    except (Missing, RuntimeError) as reason:
+        other, baseline = None, "model2vec missing: %s" % reason
     for _ in range(bench.rounds):
         reply = encoder.ask("encode", 64)
         runs["ours"].append(rate(reply))

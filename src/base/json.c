@@ -6,12 +6,12 @@
 #include <inttypes.h>
 #include <math.h>
 
-void json_init(struct json *j, struct buf *out)
+void jsonw_init(struct jsonw *j, struct buf *out)
 {
-	*j = (struct json){.out = out};
+	*j = (struct jsonw){.out = out};
 }
 
-static void begin_value(struct json *j)
+static void begin_value(struct jsonw *j)
 {
 	if (j->after_key) {
 		j->after_key = false;
@@ -22,7 +22,7 @@ static void begin_value(struct json *j)
 	j->has_item |= 1u << j->depth;
 }
 
-static void open_level(struct json *j, char bracket)
+static void open_level(struct jsonw *j, char bracket)
 {
 	begin_value(j);
 	buf_add_char(j->out, bracket);
@@ -30,28 +30,28 @@ static void open_level(struct json *j, char bracket)
 	j->has_item &= ~(1u << j->depth);
 }
 
-static void close_level(struct json *j, char bracket)
+static void close_level(struct jsonw *j, char bracket)
 {
 	buf_add_char(j->out, bracket);
 	j->depth = j->depth > 0 ? j->depth - 1 : 0;
 }
 
-void json_object(struct json *j)
+void jsonw_object(struct jsonw *j)
 {
 	open_level(j, '{');
 }
 
-void json_object_end(struct json *j)
+void jsonw_object_end(struct jsonw *j)
 {
 	close_level(j, '}');
 }
 
-void json_array(struct json *j)
+void jsonw_array(struct jsonw *j)
 {
 	open_level(j, '[');
 }
 
-void json_array_end(struct json *j)
+void jsonw_array_end(struct jsonw *j)
 {
 	close_level(j, ']');
 }
@@ -86,7 +86,7 @@ static void add_escaped(struct buf *out, struct span s)
 	}
 }
 
-void json_span(struct json *j, struct span s)
+void jsonw_span(struct jsonw *j, struct span s)
 {
 	begin_value(j);
 	buf_add_char(j->out, '"');
@@ -94,47 +94,47 @@ void json_span(struct json *j, struct span s)
 	buf_add_char(j->out, '"');
 }
 
-void json_string(struct json *j, const char *s)
+void jsonw_string(struct jsonw *j, const char *s)
 {
-	json_span(j, span_of(s));
+	jsonw_span(j, span_of(s));
 }
 
-void json_key(struct json *j, const char *key)
+void jsonw_key(struct jsonw *j, const char *key)
 {
-	json_string(j, key);
+	jsonw_string(j, key);
 	buf_add_char(j->out, ':');
 	j->after_key = true;
 }
 
-void json_uint(struct json *j, uint64_t value)
+void jsonw_uint(struct jsonw *j, uint64_t value)
 {
 	begin_value(j);
 	buf_addf(j->out, "%" PRIu64, value);
 }
 
-void json_int(struct json *j, int64_t value)
+void jsonw_int(struct jsonw *j, int64_t value)
 {
 	begin_value(j);
 	buf_addf(j->out, "%" PRId64, value);
 }
 
-void json_float(struct json *j, double value)
+void jsonw_float(struct jsonw *j, double value)
 {
 	if (!isfinite(value)) {
-		json_null(j);
+		jsonw_null(j);
 		return;
 	}
 	begin_value(j);
 	buf_addf(j->out, "%.7g", value);
 }
 
-void json_bool(struct json *j, bool value)
+void jsonw_bool(struct jsonw *j, bool value)
 {
 	begin_value(j);
 	buf_add_string(j->out, value ? "true" : "false");
 }
 
-void json_null(struct json *j)
+void jsonw_null(struct jsonw *j)
 {
 	begin_value(j);
 	buf_add_string(j->out, "null");

@@ -20,7 +20,8 @@ struct chunk_recipe {
 	unsigned target_words; /* pack until about here */
 	unsigned max_words;    /* never more, except a single grapheme */
 	unsigned min_words;    /* join smaller pieces to a neighbour under the same heading where that stays below max */
-	/* A word is a run of letters and digits; of text that is not written in such runs, about two Han characters or twelve others. */
+	/* A word is a run of letters and digits; of text that is not written in such runs, about two Han characters or twelve
+	 * others. */
 };
 
 enum { CHUNK_VERSION = 1 };
@@ -29,18 +30,18 @@ extern const struct chunk_recipe chunk_default_recipe;
 
 /* Packed for the store by chunk_list_pack(). */
 struct chunk {
-	uint32_t first;	     /* byte offset of its first byte in the clean text */
-	uint32_t end;	     /* byte offset after its last byte */
+	uint32_t first;      /* byte offset of its first byte in the clean text */
+	uint32_t end;        /* byte offset after its last byte */
 	uint32_t line_first; /* 1-based line of the first byte */
 	uint32_t line_last;  /* 1-based line of the last byte */
-	uint32_t page;	     /* 1-based page on which it begins, 0 when the document has no pages */
+	uint32_t page;       /* 1-based page on which it begins, 0 when the document has no pages */
 	uint32_t heading;    /* 1-based index of the innermost heading above or at its beginning, 0 for none */
 };
 
 struct chunk_heading {
 	uint32_t text_offset; /* into chunk_list.heading_text */
 	uint16_t text_size;   /* at most LIMIT_HEADING_BYTES, cut at a grapheme */
-	uint8_t level;	      /* 1.. */
+	uint8_t level;        /* 1.. */
 	uint8_t unused;
 	uint32_t parent; /* 1-based index of the heading above, 0 for none; always smaller than its own index */
 };
@@ -68,7 +69,8 @@ struct span chunk_heading_text(const struct chunk_list *list, uint32_t heading);
 int chunk_heading_path(const struct chunk_list *list, uint32_t heading, struct buf *out);
 enum { CHUNK_PATH_DEPTH = 32 };
 
-/* The packed form that the store keeps: about 5 bytes a chunk. All numbers are LEB128 (7 bits a byte, least first, at most 5 bytes).
+/* The packed form that the store keeps: about 5 bytes a chunk. All numbers are LEB128 (7 bits a byte, least first, at most 5
+ * bytes).
  *
  *   byte    CHUNK_PACK_FORMAT
  *   number  chunks; number headings
@@ -81,8 +83,8 @@ enum { CHUNK_PATH_DEPTH = 32 };
 enum { CHUNK_PACK_FORMAT = 1 };
 /* Appends the packed list. Returns 0, or -ENOMEM or -EFBIG from the buffer. Any thread. */
 int chunk_list_pack(const struct chunk_list *list, struct buf *out);
-/* Unpacks what pack made. Every invariant is checked: counts within the limits, chunks without gap from byte 0 and line 1, pages and
- * headings in range, parents smaller than their children, texts filling the rest exactly. Returns 0 and a list that the caller
+/* Unpacks what pack made. Every invariant is checked: counts within the limits, chunks without gap from byte 0 and line 1, pages
+ * and headings in range, parents smaller than their children, texts filling the rest exactly. Returns 0 and a list that the caller
  * frees, -EIO for bytes that are no packed list, -ENOMEM. Any thread. */
 int chunk_list_unpack(struct span packed, struct chunk_list **ret);
 

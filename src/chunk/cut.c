@@ -30,7 +30,7 @@ static void advance(struct cursor *c, struct span text, size_t end, const struct
 }
 
 static struct cut_window find_window(struct span text, const struct cursor *begin, size_t end, const struct cut_window *known,
-				     const struct chunk_recipe *recipe)
+                                     const struct chunk_recipe *recipe)
 {
 	struct cut_window w = *known;
 	size_t bytes_max = (size_t)recipe->max_words * CUT_BYTES_PER_WORD;
@@ -64,7 +64,8 @@ static bool is_lower(char c)
 /* True when the full stop at s[at] belongs to an abbreviation: one letter, or a short word that seldom ends a sentence. */
 static bool is_abbreviation(struct span s, size_t at)
 {
-	static const char *const words[] = {"al", "cf", "dr", "eq", "etc", "fig", "figs", "mr", "mrs", "ms", "no", "nos", "pp", "prof", "sec", "st", "vol", "vs"};
+	static const char *const words[] = {"al", "cf", "dr",  "eq", "etc",  "fig", "figs", "mr",  "mrs",
+	                                    "ms", "no", "nos", "pp", "prof", "sec", "st",   "vol", "vs"};
 	size_t first = at;
 	while (first > 0 && at - first < 8 && ((s.data[first - 1] | 0x20) >= 'a' && (s.data[first - 1] | 0x20) <= 'z'))
 		first--;
@@ -151,8 +152,8 @@ static enum place kind_of_place(struct span s, size_t at)
 	return after_blank(s, end, at, line_end);
 }
 
-/* Looks at the places behind `min` and not behind `max` from the target outwards, so that the first of a kind is the nearest, and the
- * first sentence end settles it. Returns 0 when there is none. */
+/* Looks at the places behind `min` and not behind `max` from the target outwards, so that the first of a kind is the nearest, and
+ * the first sentence end settles it. Returns 0 when there is none. */
 static size_t choose_place(struct span s, size_t min, size_t target, size_t max)
 {
 	size_t best[PLACE_COUNT] = {0};
@@ -207,8 +208,8 @@ static size_t choose_grapheme(struct span s, size_t max, struct grapheme_walk *w
 	}
 }
 
-bool cut_choose(struct span text, const struct cursor *begin, size_t end, const struct cut_window *known, const struct chunk_recipe *recipe,
-		struct grapheme_walk *walk, struct cursor *ret_cut)
+bool cut_choose(struct span text, const struct cursor *begin, size_t end, const struct cut_window *known,
+                const struct chunk_recipe *recipe, struct grapheme_walk *walk, struct cursor *ret_cut)
 {
 	const struct span chunk = {text.data + begin->at, end - begin->at};
 	struct cursor cut = *begin;

@@ -16,16 +16,17 @@ struct grapheme_walk {
 	int32_t previous;
 };
 
-/* Places known to have no more words before them, counted from the chunk's beginning, than the recipe says: where to start looking. */
+/* Places known to have no more words before them, counted from the chunk's beginning, than the recipe says: where to start looking.
+ */
 struct cut_window {
 	struct cursor min, target, max;
 };
 
-/* The best cut of the chunk text[begin->at .. end), which is longer than it may be: a sentence end, line end, clause end or word end
- * between min_words and max_words, the one nearest to target_words; else the last grapheme boundary below max_words. Returns true
- * with *ret_cut strictly between begin and end, or false when all of it is one grapheme. */
-bool cut_choose(struct span text, const struct cursor *begin, size_t end, const struct cut_window *known, const struct chunk_recipe *recipe,
-		struct grapheme_walk *walk, struct cursor *ret_cut);
+/* The best cut of the chunk text[begin->at .. end), which is longer than it may be: a sentence end, line end, clause end or word
+ * end between min_words and max_words, the one nearest to target_words; else the last grapheme boundary below max_words. Returns
+ * true with *ret_cut strictly between begin and end, or false when all of it is one grapheme. */
+bool cut_choose(struct span text, const struct cursor *begin, size_t end, const struct cut_window *known,
+                const struct chunk_recipe *recipe, struct grapheme_walk *walk, struct cursor *ret_cut);
 
 /* The largest grapheme boundary of `text` that is at most `limit`. */
 size_t cut_at_grapheme(struct span text, size_t limit);

@@ -30,7 +30,8 @@ int chunk_heading_path(const struct chunk_list *list, uint32_t heading, struct b
 {
 	uint32_t path[CHUNK_PATH_DEPTH];
 	size_t depth = 0;
-	for (uint32_t at = heading; at != 0 && at <= list->heading_count && depth < CHUNK_PATH_DEPTH; at = list->headings[at - 1].parent)
+	for (uint32_t at = heading; at != 0 && at <= list->heading_count && depth < CHUNK_PATH_DEPTH;
+	     at = list->headings[at - 1].parent)
 		path[depth++] = at;
 	for (size_t i = depth; i-- > 0;) {
 		buf_add_span(out, chunk_heading_text(list, path[i]));

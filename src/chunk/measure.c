@@ -6,6 +6,7 @@
 #define TIMES4(x) x, x, x, x
 #define TIMES16(x) TIMES4(x), TIMES4(x), TIMES4(x), TIMES4(x)
 #define L (MEASURE_RUN | 1)
+/* clang-format off */
 const uint8_t measure_bytes[256] = {
 	/* controls and the blank weigh nothing */
 	TIMES16(0), TIMES16(0),
@@ -23,6 +24,7 @@ const uint8_t measure_bytes[256] = {
 	MEASURE_RUN | 3, L, L, MEASURE_RUN | 6, TIMES4(MEASURE_RUN | 6), TIMES4(MEASURE_RUN | 6), TIMES4(MEASURE_RUN | 6),
 	TIMES16(MEASURE_RUN | 6),
 };
+/* clang-format on */
 
 /* Of eight ASCII bytes, the top bit of each that is >= low, for 1 <= low <= 0x7f. */
 static uint64_t at_least(uint64_t bytes, unsigned low)

@@ -1,8 +1,8 @@
 /* How long a text is, in words. Private to chunk/.
  *
- * A word is a run of letters and digits. Text that is not written in such runs (Chinese, a line of base64, a path) would come out far too
- * short by that, so every started 12 units of weight count as one word too: a character weighs 1, an Indic, Thai or Lao one 3, a Han,
- * Kana or Hangul one 6. The two counts are kept apart and added up; the larger one is the number of words. */
+ * A word is a run of letters and digits. Text that is not written in such runs (Chinese, a line of base64, a path) would come out
+ * far too short by that, so every started 12 units of weight count as one word too: a character weighs 1, an Indic, Thai or Lao one
+ * 3, a Han, Kana or Hangul one 6. The two counts are kept apart and added up; the larger one is the number of words. */
 #ifndef CORPUSFS_CHUNK_MEASURE_H
 #define CORPUSFS_CHUNK_MEASURE_H
 
@@ -19,7 +19,7 @@ struct measure {
 
 /* How far a text has been measured from its beginning, where all is zero. */
 struct cursor {
-	uint32_t at;	 /* offset */
+	uint32_t at;     /* offset */
 	uint32_t in_run; /* 1 if the byte before belongs to a run */
 	struct measure total;
 };
@@ -27,8 +27,8 @@ struct cursor {
 /* Goes on to offset `end`. A run is counted where it begins. About 2 GB/s over ASCII. */
 void measure_to(struct cursor *c, struct span text, size_t end);
 
-/* The weight of each byte, with MEASURE_RUN added for those of letters and digits. Bytes of UTF-8 sequences count as letters; the weight
- * of the character is on its first byte. */
+/* The weight of each byte, with MEASURE_RUN added for those of letters and digits. Bytes of UTF-8 sequences count as letters; the
+ * weight of the character is on its first byte. */
 enum { MEASURE_RUN = 0x80 };
 extern const uint8_t measure_bytes[256];
 

@@ -1,7 +1,7 @@
 /* The structure of a text line by line: see outline.h.
  *
- * This is deliberately no parser of Markdown or reStructuredText: cutting needs to know where blocks begin, and a wrong guess costs a
- * less good cut, never a byte. Each line is looked at once, with at most two lines of lookahead, so that no text is slow. */
+ * This is deliberately no parser of Markdown or reStructuredText: cutting needs to know where blocks begin, and a wrong guess costs
+ * a less good cut, never a byte. Each line is looked at once, with at most two lines of lookahead, so that no text is slow. */
 #include "chunk/outline.h"
 
 #include "base/page_marker.h"
@@ -123,7 +123,9 @@ static enum boundary block_boundary(const struct outline *o)
 static struct mark list_item(struct outline *o, size_t indent)
 {
 	bool nested = indent >= 2 && o->in_list;
-	enum boundary before = o->in_list ? (nested ? BOUNDARY_LINE : BOUNDARY_ITEM) : o->after_blank ? block_boundary(o) : BOUNDARY_ITEM;
+	enum boundary before = o->in_list       ? (nested ? BOUNDARY_LINE : BOUNDARY_ITEM)
+	                       : o->after_blank ? block_boundary(o)
+	                                        : BOUNDARY_ITEM;
 	o->in_list = true;
 	return make_mark(before);
 }
@@ -303,8 +305,8 @@ static struct mark markdown_line(struct outline *o, struct span line, size_t aft
 		return table_row(o);
 	o->in_table = false;
 	bool paragraph_begins = o->after_blank || o->first || o->after_block || o->after_heading;
-	if (paragraph_begins && indent < 4 && s.size <= HEADING_LINE_MAX && !is_list_item(s) && s.data[0] != '>' && s.data[0] != '<' &&
-	    (level = setext_level(peek(o, after))) > 0 && setext_level(line) == 0) {
+	if (paragraph_begins && indent < 4 && s.size <= HEADING_LINE_MAX && !is_list_item(s) && s.data[0] != '>' &&
+	    s.data[0] != '<' && (level = setext_level(peek(o, after))) > 0 && setext_level(line) == 0) {
 		o->skip = 1;
 		return heading_mark(o, level, s);
 	}
@@ -353,7 +355,8 @@ static bool adorned_heading(struct outline *o, struct span line, size_t after, s
 	char c = adornment(line);
 	if (c) {
 		struct span title = trimmed(next), under = peek(o, after + next.size + 1);
-		if (is_blank_line(next) || next.size > HEADING_LINE_MAX || adornment(next) || !span_equal(line, under) || width(title) > line.size)
+		if (is_blank_line(next) || next.size > HEADING_LINE_MAX || adornment(next) || !span_equal(line, under) ||
+		    width(title) > line.size)
 			return false;
 		o->skip = 2;
 		*ret = heading_mark(o, adornment_level(o, (uint8_t)c | 0x80), title);
@@ -394,8 +397,8 @@ static struct mark rst_line(struct outline *o, struct span line, size_t after)
 	return is_list_item(s) ? list_item(o, indent) : prose_line(o, indent);
 }
 
-/* A heading of plain text that can hardly be anything else: "3.1 Title" on a line of its own at the margin, or a short line in capitals
- * (manual pages). */
+/* A heading of plain text that can hardly be anything else: "3.1 Title" on a line of its own at the margin, or a short line in
+ * capitals (manual pages). */
 static unsigned plain_heading_level(const struct outline *o, struct span line, size_t after)
 {
 	if (!(o->after_blank || o->first) || line.size > 80 || line.size < 4)
@@ -432,7 +435,8 @@ static struct mark plain_line(struct outline *o, struct span line, size_t after)
 		if (level)
 			return heading_mark(o, level, s);
 		struct span next = peek(o, after);
-		if ((adornment(next) == '=' || adornment(next) == '-') && width(s) == next.size && adorned_heading(o, line, after, &mark))
+		if ((adornment(next) == '=' || adornment(next) == '-') && width(s) == next.size &&
+		    adorned_heading(o, line, after, &mark))
 			return mark;
 	}
 	return is_list_item(s) ? list_item(o, indent) : prose_line(o, indent);
@@ -442,7 +446,8 @@ static struct mark plain_line(struct outline *o, struct span line, size_t after)
 
 static bool is_closing(struct span s)
 {
-	return s.data[0] == '}' || s.data[0] == ')' || s.data[0] == ']' || span_starts_with(s, "end") || span_starts_with(s, "else");
+	return s.data[0] == '}' || s.data[0] == ')' || s.data[0] == ']' || span_starts_with(s, "end") ||
+	       span_starts_with(s, "else");
 }
 
 static struct mark code_line(struct outline *o, struct span line)

@@ -142,7 +142,8 @@ int chunk_list_unpack(struct span packed, struct chunk_list **ret)
 		return -EIO;
 	uint32_t count = take_number(&r), heading_count = take_number(&r);
 	/* A chunk takes 4 bytes at least and a heading 3, so a small lie cannot make us allocate much. */
-	if (r.failed || count > LIMIT_CHUNKS || heading_count > LIMIT_HEADINGS || (size_t)count * 4 + (size_t)heading_count * 3 > r.left.size)
+	if (r.failed || count > LIMIT_CHUNKS || heading_count > LIMIT_HEADINGS ||
+	    (size_t)count * 4 + (size_t)heading_count * 3 > r.left.size)
 		return -EIO;
 	struct chunk_list *CLEANUP(list_cleanup) list = calloc(1, sizeof(*list));
 	if (!list)

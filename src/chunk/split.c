@@ -1,8 +1,8 @@
 /* Packing lines into chunks: see chunk.h and docs/chunking.md.
  *
- * Lines go by once. The chunk being filled remembers the latest place of each strength at which it could end; when it is full it ends at
- * the strongest of them that leaves it long enough, and where a section, block or item begins it ends once it is long enough for that.
- * Nothing but the chunk being filled is held, and a place is measured by running totals, so the work is linear. */
+ * Lines go by once. The chunk being filled remembers the latest place of each strength at which it could end; when it is full it
+ * ends at the strongest of them that leaves it long enough, and where a section, block or item begins it ends once it is long
+ * enough for that. Nothing but the chunk being filled is held, and a place is measured by running totals, so the work is linear. */
 #include "chunk/chunk.h"
 
 #include "base/cleanup.h"
@@ -37,15 +37,15 @@ struct splitter {
 	struct headings headings;
 	struct chunk_list *list;
 	size_t capacity;
-	struct place begin;		      /* of the chunk being filled */
+	struct place begin; /* of the chunk being filled */
 	enum boundary begin_boundary;
-	struct place here;		      /* behind what has been taken */
-	struct place latest[BOUNDARY_COUNT];  /* offset 0 for none */
-	struct cut_window window;	      /* where the chunk being filled was still short enough */
+	struct place here;                   /* behind what has been taken */
+	struct place latest[BOUNDARY_COUNT]; /* offset 0 for none */
+	struct cut_window window;            /* where the chunk being filled was still short enough */
 	struct grapheme_walk walk;
-	struct place before_begin;	      /* where the chunk before began */
-	bool in_run;			      /* only headings, markers and blank lines since run_first */
-	bool opening;			      /* no line with text but headings in the chunk so far */
+	struct place before_begin; /* where the chunk before began */
+	bool in_run;               /* only headings, markers and blank lines since run_first */
+	bool opening;              /* no line with text but headings in the chunk so far */
 	uint32_t run_first;
 };
 
@@ -87,7 +87,11 @@ static int add_chunk(struct splitter *s, const struct place *end)
 		list->chunks = chunks;
 		s->capacity = capacity;
 	}
-	list->chunks[list->count++] = (struct chunk){.first = s->begin.cursor.at, .end = end->cursor.at, .line_first = s->begin.line, .line_last = line_last, .page = s->begin.page};
+	list->chunks[list->count++] = (struct chunk){.first = s->begin.cursor.at,
+	                                             .end = end->cursor.at,
+	                                             .line_first = s->begin.line,
+	                                             .line_last = line_last,
+	                                             .page = s->begin.page};
 	s->before_begin = s->begin;
 	return 0;
 }
@@ -210,8 +214,9 @@ static void note_heading_run(struct splitter *s, const struct mark *mark)
 	}
 }
 
-/* True if the chunk had better end where its last block begins, now that the size of that block is known: when that is nearer to the
- * target than here, or when both parts are long enough to stand alone. Neighbours that are long are seldom about the same thing. */
+/* True if the chunk had better end where its last block begins, now that the size of that block is known: when that is nearer to
+ * the target than here, or when both parts are long enough to stand alone. Neighbours that are long are seldom about the same
+ * thing. */
 static bool ends_before_last_block(const struct splitter *s)
 {
 	const struct place *last = &s->latest[BOUNDARY_BLOCK];
@@ -300,7 +305,8 @@ static void assign_headings(struct splitter *s)
 	size_t next = 0;
 	for (size_t i = 0; i < s->list->count; i++) {
 		struct chunk *c = &s->list->chunks[i];
-		while (next < s->headings.count && s->headings.places[next].run_first <= c->first && s->headings.places[next].offset < c->end)
+		while (next < s->headings.count && s->headings.places[next].run_first <= c->first &&
+		       s->headings.places[next].offset < c->end)
 			next++;
 		c->heading = (uint32_t)next;
 	}

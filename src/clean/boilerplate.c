@@ -1,7 +1,7 @@
 /* What the layout of pages added to their text: see boilerplate.h.
  *
- * Two steps, run twice. `peel_edges` takes running lines off the top and the bottom of the pages, `write_pages` writes what is left and
- * joins broken words. Joining can make lines equal that were not, hence the second run; after it neither step finds anything,
+ * Two steps, run twice. `peel_edges` takes running lines off the top and the bottom of the pages, `write_pages` writes what is left
+ * and joins broken words. Joining can make lines equal that were not, hence the second run; after it neither step finds anything,
  * which is what makes cleaning idempotent: taking lines off an edge never makes two lines neighbours. */
 #include "clean/boilerplate.h"
 
@@ -20,14 +20,17 @@ enum {
 	/* A longer line is not a running one. */
 	RUNNING_LINE_MAX = 200,
 	/* More equal lines at one edge than this are content (a form, a pattern) and all stay. */
-	EDGE_LINES_MAX = 6,
+	EDGE_LINES_MAX = 4,
 	/* The same line on at least so many pages ... */
 	RUNNING_PAGES_MIN = 3,
 };
 
 struct page {
-	struct span body; /* without empty lines at its edges */
-	uint32_t number;  /* 0: text before the first marker */
+	struct span shown; /* what is left of the page, without empty lines at its edges */
+	struct span body;  /* the same without running lines that stay where they first occur */
+	uint32_t number;   /* 0: text before the first marker */
+	unsigned peeled;   /* lines taken off the body at the edge being worked on */
+	bool keeps;        /* some of them are still shown */
 };
 
 struct pages {
@@ -43,7 +46,7 @@ enum { READINGS = 3 };
 struct edge_key {
 	uint64_t key;
 	uint32_t page;
-	uint32_t reading;
+	bool kept; /* of a line that stays */
 };
 
 static void pages_release(struct pages *p)
@@ -107,7 +110,7 @@ static size_t find_pages(struct span text, struct page *pages)
 		struct span body = trim_empty_lines((struct span){text.data + begin, marker - begin});
 		if (number != 0 || body.size > 0) {
 			if (pages)
-				pages[count] = (struct page){body, number};
+				pages[count] = (struct page){.shown = body, .body = body, .number = number};
 			count++;
 		}
 		if (!found)
@@ -206,39 +209,68 @@ static bool has_letter(struct span s)
 
 struct peeler {
 	struct pages *pages;
-	struct edge_key *keys; /* READINGS * pages */
+	struct edge_key *keys; /* room for KEYS_MAX a page */
+	size_t key_count;
 	struct buf key;
+	unsigned peeled_max; /* lines taken off the page that lost most */
 };
 
+/* Every reading of the line at the edge, and of the line that is shown there instead of it. */
+enum { KEYS_MAX = 2 * READINGS };
+
+static void add_keys(struct peeler *p, size_t page, struct span line, bool kept)
+{
+	if (line.size == 0 || line.size > RUNNING_LINE_MAX)
+		return;
+	for (uint32_t reading = 0; reading < READINGS; reading++) {
+		uint64_t key = reading_key(line, p->pages->pages[page].number, reading, &p->key);
+		if (key != 0)
+			p->keys[p->key_count++] = (struct edge_key){key, (uint32_t)page, kept};
+	}
+}
+
+static void peel_page(struct peeler *p, struct page *page, enum edge edge, bool keep)
+{
+	page->body = without_edge(page->body, edge);
+	page->keeps = page->keeps || keep;
+	if (++page->peeled > p->peeled_max)
+		p->peeled_max = page->peeled;
+	if (page->keeps)
+		return;
+	const char *begin = edge == EDGE_TOP ? page->body.data : page->shown.data;
+	const char *end = edge == EDGE_TOP ? page->shown.data + page->shown.size : page->body.data + page->body.size;
+	page->shown = trim_empty_lines((struct span){begin, (size_t)(end - begin)});
+}
+
 /* Takes the running line, if there is one, off the pages first, first + step, ... Left and right pages may have their own. Its
- * first occurrence stays if it holds more than a number, so that no words are lost. */
+ * first occurrence stays shown if it holds more than a number, so that no words are lost. Such a line goes on counting, or what it
+ * is compared with would not be what the next cleaning sees. */
 static bool peel_group(struct peeler *p, enum edge edge, size_t first, size_t step)
 {
-	size_t group = 0, count = 0;
+	size_t group = 0;
+	p->key_count = 0;
 	for (size_t i = first; i < p->pages->count; i += step) {
 		const struct page *page = &p->pages->pages[i];
 		if (page->number == 0)
 			continue;
 		group++;
-		struct span line = edge_line(page->body, edge);
-		if (line.size == 0 || line.size > RUNNING_LINE_MAX)
-			continue;
-		for (uint32_t reading = 0; reading < READINGS; reading++) {
-			uint64_t key = reading_key(line, page->number, reading, &p->key);
-			if (key != 0)
-				p->keys[count++] = (struct edge_key){key, (uint32_t)i, reading};
-		}
+		struct span line = edge_line(page->body, edge), kept = edge_line(page->shown, edge);
+		add_keys(p, i, line, false);
+		if (page->keeps && !span_equal(line, kept))
+			add_keys(p, i, kept, true);
 	}
-	qsort(p->keys, count, sizeof(*p->keys), compare_keys);
-	size_t begin = 0, found = most_frequent(p->keys, count, &begin);
+	qsort(p->keys, p->key_count, sizeof(*p->keys), compare_keys);
+	size_t begin = 0, found = most_frequent(p->keys, p->key_count, &begin);
 	if (found < RUNNING_PAGES_MIN || found * 3 < group * 2)
 		return false;
-	bool changed = false;
+	bool shown = false, changed = false;
+	for (size_t i = begin; i < begin + found; i++)
+		shown = shown || p->keys[i].kept;
 	for (size_t i = begin; i < begin + found; i++) {
-		struct span *body = &p->pages->pages[p->keys[i].page].body;
-		if (i == begin && has_letter(edge_line(*body, edge)))
+		struct page *page = &p->pages->pages[p->keys[i].page];
+		if (p->keys[i].kept)
 			continue;
-		*body = without_edge(*body, edge);
+		peel_page(p, page, edge, !shown && i == begin && has_letter(edge_line(page->body, edge)));
 		changed = true;
 	}
 	return changed;
@@ -256,12 +288,14 @@ static int peel_edge(struct peeler *p, enum edge edge)
 	if (!before)
 		return -ENOMEM;
 	memcpy(before, p->pages->pages, size);
-	for (int round = 0; peel_once(p, edge); round++) {
-		/* Three groups may need a round each for one line. */
-		if (round == 3 * EDGE_LINES_MAX) {
-			memcpy(p->pages->pages, before, size);
-			break;
-		}
+	p->peeled_max = 0;
+	while (p->peeled_max <= EDGE_LINES_MAX && peel_once(p, edge))
+		;
+	if (p->peeled_max > EDGE_LINES_MAX)
+		memcpy(p->pages->pages, before, size);
+	for (size_t i = 0; i < p->pages->count; i++) {
+		p->pages->pages[i].peeled = 0;
+		p->pages->pages[i].keeps = false;
 	}
 	return 0;
 }
@@ -277,7 +311,7 @@ static int peel_edges(struct pages *pages)
 	if (pages->count < RUNNING_PAGES_MIN || pages->count > PAGES_MAX)
 		return 0;
 	struct peeler CLEANUP(peeler_release) p = {.pages = pages};
-	p.keys = calloc(pages->count * READINGS, sizeof(*p.keys));
+	p.keys = calloc(pages->count * KEYS_MAX, sizeof(*p.keys));
 	if (!p.keys)
 		return -ENOMEM;
 	buf_init(&p.key, 2 * RUNNING_LINE_MAX);
@@ -292,18 +326,18 @@ static int write_pages(const struct pages *pages, struct buf *out)
 	struct hyphens *CLEANUP(hyphens_cleanup) h = NULL;
 	int r = hyphens_new(&h);
 	for (size_t i = 0; r == 0 && i < pages->count; i++)
-		r = hyphens_collect(h, pages->pages[i].body);
+		r = hyphens_collect(h, pages->pages[i].shown);
 	for (size_t i = 0; r == 0 && i < pages->count; i++)
-		hyphens_count_words(h, pages->pages[i].body);
+		hyphens_count_words(h, pages->pages[i].shown);
 	size_t start = out->size;
 	for (size_t i = 0; r == 0 && i < pages->count; i++) {
 		if (out->size > start)
 			buf_add_char(out, '\n');
 		if (pages->pages[i].number != 0)
 			buf_addf(out, "<!-- page %u -->\n", pages->pages[i].number);
-		if (pages->pages[i].number != 0 && pages->pages[i].body.size > 0)
+		if (pages->pages[i].number != 0 && pages->pages[i].shown.size > 0)
 			buf_add_char(out, '\n');
-		hyphens_write(h, pages->pages[i].body, out);
+		hyphens_write(h, pages->pages[i].shown, out);
 	}
 	return r;
 }

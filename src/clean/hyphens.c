@@ -14,8 +14,11 @@ enum {
 	/* Words noted; a document with more broken words than a quarter of this joins the rest without looking. */
 	NOTED_MAX = 1 << 20,
 	NOTED_MIN = 1 << 10,
-	FRAGMENT_MIN = 2, /* bytes */
-	/* A longer line is no line of a page; also keeps a long chain of breaks from being quadratic. */
+	/* Bytes of the parts of a broken word. The upper bound keeps a chain of breaks ("ab-" on every line) from being quadratic.
+	 */
+	FRAGMENT_MIN = 2,
+	FRAGMENT_MAX = 64,
+	/* A longer line is no line of a page. */
 	LINE_MAX_BYTES = 1000,
 };
 
@@ -33,13 +36,13 @@ struct hyphens {
 
 /* A break that may be joined; all spans point into the two lines. */
 struct word_break {
-	struct span head;    /* the letters before the hyphen */
-	struct span tail;    /* the letters that go on */
-	struct span moved;   /* tail and what is attached to it */
-	struct span rest;    /* of the second line, after moved and blanks */
-	size_t hyphen_size;  /* bytes of the hyphen at the end of the first line */
-	size_t indent;	     /* blanks before tail */
-	bool compound;	     /* a hyphen stands before head too: "state-of-the-" */
+	struct span head;   /* the letters before the hyphen */
+	struct span tail;   /* the letters that go on */
+	struct span moved;  /* tail and what is attached to it */
+	struct span rest;   /* of the second line, after moved and blanks */
+	size_t hyphen_size; /* bytes of the hyphen at the end of the first line */
+	size_t indent;      /* blanks before tail */
+	bool compound;      /* a hyphen stands before head too: "state-of-the-" */
 };
 
 int hyphens_new(struct hyphens **ret)
@@ -195,10 +198,10 @@ static bool find_head(struct span line, struct word_break *b)
 	if (b->hyphen_size == 0)
 		return false;
 	size_t end = line.size - b->hyphen_size, first = end;
-	while (first > 0 && is_word_byte(line.data[first - 1]))
+	while (first > 0 && end - first <= FRAGMENT_MAX && is_word_byte(line.data[first - 1]))
 		first--;
 	b->head = (struct span){line.data + first, end - first};
-	if (b->head.size < FRAGMENT_MIN || (first > 0 && is_joining(line.data[first - 1])))
+	if (b->head.size < FRAGMENT_MIN || b->head.size > FRAGMENT_MAX || (first > 0 && is_joining(line.data[first - 1])))
 		return false;
 	b->compound = first > 1 && line.data[first - 1] == '-' && is_word_byte(line.data[first - 2]);
 	size_t last = end - 1;
@@ -221,7 +224,7 @@ static bool find_tail(struct span line, struct word_break *b)
 	b->indent = first;
 	b->tail = (struct span){line.data + first, end - first};
 	b->moved = (struct span){line.data + first, stop - first};
-	if (b->tail.size < FRAGMENT_MIN || !is_lower(line, first))
+	if (b->tail.size < FRAGMENT_MIN || b->tail.size > FRAGMENT_MAX || !is_lower(line, first))
 		return false;
 	/* "bar.html", "bar/", "bar2" belong to something else than prose; "bar." and "bar:" end a word. */
 	if (end < stop && is_joining(line.data[end]) && !(stop == end + 1 && strchr(".:", line.data[end])))
@@ -257,11 +260,11 @@ static struct span take_line(struct span *s)
 
 static int note_break(struct hyphens *h, const struct word_break *b)
 {
-	char solid[2 * LINE_MAX_BYTES];
+	char solid[2 * FRAGMENT_MAX];
 	memcpy(solid, b->head.data, b->head.size);
 	memcpy(solid + b->head.size, b->tail.data, b->tail.size);
 	uint64_t keys[] = {word_key(b->head), word_key(b->tail), compound_key(b->head, b->tail),
-			   word_key((struct span){solid, b->head.size + b->tail.size})};
+	                   word_key((struct span){solid, b->head.size + b->tail.size})};
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
 		int r = note(h, keys[i]);
 		if (r)
@@ -356,8 +359,8 @@ static void join(const struct hyphens *h, const struct word_break *b, struct buf
 	out->data[hyphen_at] = '-';
 }
 
-/* Joins the following lines to the line in `out` that begins at `begin`, as long as it ends in a broken word. Returns what is left of the
- * last line taken, and its indentation. */
+/* Joins the following lines to the line in `out` that begins at `begin`, as long as it ends in a broken word. Returns what is left
+ * of the last line taken, and its indentation. */
 static struct span join_following(const struct hyphens *h, size_t begin, struct span *body, struct buf *out, size_t *ret_indent)
 {
 	while (body->size > 0 && !buf_error(out)) {

@@ -28,7 +28,7 @@ struct nfc_composer {
 	int32_t code_points[NFC_SEQUENCE_MAX];
 	uint8_t classes[NFC_SEQUENCE_MAX];
 	unsigned count;
-	unsigned marks;	  /* marks since the last starter, counted decomposed */
+	unsigned marks;   /* marks since the last starter, counted decomposed */
 	uint32_t starter; /* the last starter fed, decomposed, U+034F not counted: the same for all equivalent texts; 0 for none */
 };
 

@@ -21,16 +21,16 @@ struct normaliser {
 	const struct clean_options *options;
 	const uint8_t *table;
 	struct buf *out;
-	size_t start;	     /* where our text begins in out */
-	size_t line;	     /* where the current line begins in out */
-	unsigned empty;	     /* empty lines written in a row */
+	size_t start;   /* where our text begins in out */
+	size_t line;    /* where the current line begins in out */
+	unsigned empty; /* empty lines written in a row */
 	struct nfc_composer composer;
 };
 
 static bool is_zero_width(uint32_t c)
 {
-	return c == 0x00ad || c == 0x061c || (c >= 0x200b && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
-	       c == 0xfeff || (c >= 0xfff9 && c <= 0xfffc);
+	return c == 0x00ad || c == 0x061c || (c >= 0x200b && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) ||
+	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffc);
 }
 
 static bool is_unicode_blank(uint32_t c)
@@ -61,8 +61,8 @@ static bool is_latin_ligature(uint32_t c)
 /* Everything on the basic plane that clean_character() may not simply keep. */
 static bool is_special(uint32_t c)
 {
-	return (c >= 0x80 && c <= 0x9f) || c == 0x2028 || c == 0x2029 || is_zero_width(c) || is_unicode_blank(c) || is_noncharacter(c) ||
-	       is_variation_selector(c) || is_latin_ligature(c);
+	return (c >= 0x80 && c <= 0x9f) || c == 0x2028 || c == 0x2029 || is_zero_width(c) || is_unicode_blank(c) ||
+	       is_noncharacter(c) || is_variation_selector(c) || is_latin_ligature(c);
 }
 
 /* Thai, Lao, Myanmar, Khmer: written without spaces, so that U+200B marks where a word ends. */
@@ -341,7 +341,8 @@ static void add_line(struct normaliser *n, struct span line)
 
 void normalise_text(struct span text, const struct clean_options *options, struct buf *out)
 {
-	struct normaliser n = {.options = options, .table = nfc_table(is_special), .out = out, .start = out->size, .line = out->size};
+	struct normaliser n = {
+	        .options = options, .table = nfc_table(is_special), .out = out, .start = out->size, .line = out->size};
 	size_t at = 0;
 	while (at < text.size && !buf_error(out)) {
 		const char *end = memchr(text.data + at, '\n', text.size - at);
@@ -354,6 +355,7 @@ void normalise_text(struct span text, const struct clean_options *options, struc
 	}
 	if (buf_error(out))
 		return;
-	while (out->size > n.start && out->data[out->size - 1] == '\n' && (out->size - 1 == n.start || out->data[out->size - 2] == '\n'))
+	while (out->size > n.start && out->data[out->size - 1] == '\n' &&
+	       (out->size - 1 == n.start || out->data[out->size - 2] == '\n'))
 		buf_truncate(out, out->size - 1);
 }

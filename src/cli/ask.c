@@ -33,7 +33,7 @@ struct answer {
 	pthread_cond_t changed;
 	bool done;
 	int result;
-	struct corpus_results *results;
+	void *object;
 };
 
 static void answer_done(struct corpus_wait *wait, int result, void *object)
@@ -42,22 +42,42 @@ static void answer_done(struct corpus_wait *wait, int result, void *object)
 	(void)pthread_mutex_lock(&a->lock);
 	a->done = true;
 	a->result = result;
-	a->results = object;
+	a->object = object;
 	(void)pthread_cond_signal(&a->changed);
 	(void)pthread_mutex_unlock(&a->lock);
+}
+
+static int answer_wait(struct answer *a, void **ret)
+{
+	(void)pthread_mutex_lock(&a->lock);
+	while (!a->done)
+		(void)pthread_cond_wait(&a->changed, &a->lock);
+	(void)pthread_mutex_unlock(&a->lock);
+	if (a->result == 0)
+		*ret = a->object;
+	return a->result;
 }
 
 int ask_corpus(struct corpus *corpus, const struct corpus_query *query, struct corpus_results **ret)
 {
 	struct answer a = {.wait = {.done = answer_done}, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+	void *object = NULL;
 	int r = corpus_search(corpus, query, NULL, &a.wait);
+	r = r == -EINPROGRESS ? answer_wait(&a, &object) : r;
+	if (r == 0)
+		*ret = object;
+	return r;
+}
+
+int ask_document(struct corpus *corpus, const char *path, enum corpus_view view, struct corpus_doc **ret)
+{
+	struct answer a = {.wait = {.done = answer_done}, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+	void *object = NULL;
+	int r = corpus_get(corpus, path, view, &a.wait, ret);
 	if (r != -EINPROGRESS)
 		return r;
-	(void)pthread_mutex_lock(&a.lock);
-	while (!a.done)
-		(void)pthread_cond_wait(&a.changed, &a.lock);
-	(void)pthread_mutex_unlock(&a.lock);
-	if (a.result == 0)
-		*ret = a.results;
-	return a.result;
+	r = answer_wait(&a, &object);
+	if (r == 0)
+		*ret = object;
+	return r;
 }

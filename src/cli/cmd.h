@@ -23,6 +23,7 @@ enum exit_code cmd_index(const struct config *config);
 enum exit_code cmd_search(const struct config *config);
 enum exit_code cmd_status(const struct config *config);
 enum exit_code cmd_verify(const struct config *config);
+enum exit_code cmd_export(const struct config *config);
 enum exit_code cmd_eval(const struct config *config);
 enum exit_code cmd_doctor(const struct config *config);
 enum exit_code cmd_help(const struct config *config);

@@ -186,29 +186,29 @@ static void print_table(const struct evaluation *e, const struct run *runs, size
 /* The file that --save writes and --baseline reads. */
 static void run_json(const struct evaluation *e, const struct run *run, struct buf *out)
 {
-	struct json j;
-	json_init(&j, out);
-	json_object(&j);
-	json_key(&j, "mode");
-	json_string(&j, run->mode);
-	json_key(&j, "mean");
-	json_object(&j);
+	struct jsonw j;
+	jsonw_init(&j, out);
+	jsonw_object(&j);
+	jsonw_key(&j, "mode");
+	jsonw_string(&j, run->mode);
+	jsonw_key(&j, "mean");
+	jsonw_object(&j);
 	for (int m = 0; m < MEASURE_COUNT; m++) {
-		json_key(&j, measure_name((enum measure)m));
-		json_float(&j, measure_mean(run->values[m], e->count));
+		jsonw_key(&j, measure_name((enum measure)m));
+		jsonw_float(&j, measure_mean(run->values[m], e->count));
 	}
-	json_object_end(&j);
-	json_key(&j, "queries");
-	json_object(&j);
+	jsonw_object_end(&j);
+	jsonw_key(&j, "queries");
+	jsonw_object(&j);
 	for (size_t i = 0; i < e->count; i++) {
-		json_key(&j, e->queries.queries[e->asked[i]].id);
-		json_array(&j);
+		jsonw_key(&j, e->queries.queries[e->asked[i]].id);
+		jsonw_array(&j);
 		for (int m = 0; m < MEASURE_COUNT; m++)
-			json_float(&j, run->values[m][i]);
-		json_array_end(&j);
+			jsonw_float(&j, run->values[m][i]);
+		jsonw_array_end(&j);
 	}
-	json_object_end(&j);
-	json_object_end(&j);
+	jsonw_object_end(&j);
+	jsonw_object_end(&j);
 	buf_add_char(out, '\n');
 }
 

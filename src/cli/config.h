@@ -22,6 +22,7 @@ enum verb {
 	VERB_DOCTOR = 1 << 6,
 	VERB_HELP = 1 << 7,
 	VERB_EVAL = 1 << 8,
+	VERB_EXPORT = 1 << 9,
 };
 
 /* Strings are NULL when not given, numbers 0. */

@@ -19,6 +19,9 @@ static const struct command commands[] = {
 	 "WHERE is a source folder or a mountpoint."},
 	{VERB_VERIFY, "verify", cmd_verify, 1, 1, "[OPTION...] SOURCE", "recompute text and chunks and compare them with what is stored",
 	 "Exit status: 0 all agree, 1 a difference, 2 error."},
+	{VERB_EXPORT, "export", cmd_export, 2, 2, "[OPTION...] SOURCE DIR", "write the mount's tree as plain files, where FUSE is forbidden",
+	 "Writes clean/, chunks/, vectors/, meta/ and tables/ into DIR; the next export writes only what changed and removes what is gone.\n"
+	 "Exit status: 0 fine, 1 some documents could not be written, 2 error."},
 	{VERB_EVAL, "eval", cmd_eval, 3, 3, "[OPTION...] WHERE QUERIES QRELS", "measure retrieval with your own queries and judgements",
 	 "QUERIES: lines of ID<TAB>TEXT, or TREC topics. QRELS: lines of QUERY DOCUMENT GAIN, or TREC's with an iteration.\n"
 	 "A document is a path, or a file name, with or without its extension. --save writes a baseline, --baseline compares with one.\n"

@@ -116,8 +116,9 @@ struct corpus_doc {
 };
 
 struct corpus_doc *document_new(struct corpus *c, const char *path);
-/* The document of a path as the store knows it, if that is current for this stat: 0, -ENOENT (unknown or outdated), -EIO, -ENOMEM. */
-int document_load(struct corpus *c, const char *path, const struct stat *st, struct corpus_doc **ret);
+/* The document of a path as the store knows it, if that is current for this stat (`racy_too`: even if its stamp is so young that a second change could
+ * carry the same): 0, -ENOENT (unknown or outdated), -EIO, -ENOMEM. */
+int document_load(struct corpus *c, const char *path, const struct stat *st, bool racy_too, struct corpus_doc **ret);
 /* Fills everything but path, stamp and source hash from an extraction record. 0, -ENOENT, -EIO, -ENOMEM. */
 int document_load_extraction(struct corpus_doc *d, struct store_read *r, const struct hash *key);
 /* Computes the float rows of a document's chunks by the built-in model into d->vectors. 0, or -errno of the embedder. */
@@ -129,7 +130,11 @@ int document_error(const struct corpus_doc *d, enum corpus_view view);
 struct span document_chunk_text(const struct corpus_doc *d, uint32_t chunk);
 /* meta/<path>.json (meta.c). */
 int document_meta(const struct corpus_doc *d, struct corpus_blob **ret);
+/* True for the code of a failure that lay in the machine's state, perhaps, and not in the document. */
+bool document_failure_may_pass(struct span code);
 enum chunk_syntax document_chunk_syntax(uint8_t text_syntax);
+/* True when an indexed document has its vectors, or none can be made. Not so for one that was indexed while there was no model. */
+bool document_has_vectors(struct corpus *c, struct store_read *r, const struct store_doc *doc);
 
 /* --- ingest (ingest.c) ---------------------------------------------------------------------------------------------- */
 
@@ -147,6 +152,8 @@ void ingest_store(struct job *job, struct worker *w, struct corpus_doc *doc, str
 int ingest_again(struct corpus *c, const char *path, struct corpus_doc **ret);
 /* Takes a path out of the store, as an operation. */
 int ingest_remove(struct corpus *c, const char *path);
+/* Lets the store drop documents that no path leads to, if they are many. Called when nothing else is to be done. */
+void ingest_collect(struct corpus *c);
 
 /* --- indexer (refresh.c) -------------------------------------------------------------------------------------------- */
 
@@ -188,8 +195,9 @@ bool query_matches_path(const struct corpus_query *q, const char *path);
 
 /* Notes the names of a document in the store: its title, this path, its file name with and without extension. */
 int exact_note(struct store_write *w, const char *path, const char *title, uint32_t doc);
-/* Findable documents one of whose names the query is, at most `capacity`; returns how many. */
-size_t exact_find(struct store_read *read, struct span query, uint32_t *docs, size_t capacity);
+/* Findable documents one of whose names the query is, at most `capacity`; returns how many. A path that `access` may not read is no name. */
+struct access;
+size_t exact_find(struct store_read *read, struct span query, struct access *access, uint32_t *docs, size_t capacity);
 
 /* --- permissions (access.c) ----------------------------------------------------------------------------------------- */
 
@@ -202,5 +210,7 @@ bool access_sees_everything(const struct access *a);
 /* May know that a name exists: the folders above it let the caller pass. */
 bool access_may_see(struct access *a, const char *path);
 bool access_may_read(struct access *a, const char *path, struct stat *ret_st);
+/* Counts of what a caller may read, and of its findable chunks (counts.c). Looks at every file: not for a thread that must not wait. */
+int counts_visible(struct store_read *read, struct access *access, struct store_counts *ret, uint64_t *ret_chunks);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,7 +173,7 @@ int document_load_extraction(struct corpus_doc *d, struct store_read *r, const s
 	return result < 0 || x.state != STORE_OK ? result : load_text(d, r, x.doc);
 }
 
-int document_load(struct corpus *c, const char *path, const struct stat *st, struct corpus_doc **ret)
+int document_load(struct corpus *c, const char *path, const struct stat *st, bool racy_too, struct corpus_doc **ret)
 {
 	struct store_stamp stamp = corpus_stamp(st);
 	struct store_read *r;
@@ -181,7 +182,7 @@ int document_load(struct corpus *c, const char *path, const struct stat *st, str
 	if (result < 0)
 		return result;
 	result = store_get_file(r, span_of(path), &file);
-	if (result == 0 && (!corpus_stamp_equal(&file.stamp, &stamp) || file.racy || exclusion_outdated(c, path, &file.extraction)))
+	if (result == 0 && (!corpus_stamp_equal(&file.stamp, &stamp) || (file.racy && !racy_too) || exclusion_outdated(c, path, &file.extraction)))
 		result = -ENOENT;
 	struct corpus_doc *d = result == 0 ? document_new(c, path) : NULL;
 	if (result == 0 && !d)
@@ -269,6 +270,27 @@ int document_embed(struct corpus_doc *d)
 	}
 	keep_vectors(d, STEAL(x), c->space.dims);
 	return 0;
+}
+
+bool document_failure_may_pass(struct span code)
+{
+	static const char *const codes[] = {"memory", "killed", "timeout", "stuck", "no-helper", "no-program"};
+	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
+		if (span_equal(code, span_of(codes[i])))
+			return true;
+	return false;
+}
+
+bool document_has_vectors(struct corpus *c, struct store_read *r, const struct store_doc *doc)
+{
+	struct store_space space;
+	struct store_vectors v;
+	if (!c->embedder || !doc->indexed || doc->chunk_count == 0)
+		return true;
+	if (store_find_space(r, &c->space.fingerprint, &space) < 0 || store_vectors(r, space.number, doc->chunk_base / STORE_SEGMENT_CHUNKS, &v) < 0)
+		return false;
+	uint32_t at = doc->chunk_base % STORE_SEGMENT_CHUNKS;
+	return at < v.count && !isnan(v.scales[at]);
 }
 
 struct span document_chunk_text(const struct corpus_doc *d, uint32_t chunk)
@@ -423,7 +445,7 @@ int corpus_get(struct corpus *c, const char *path, enum corpus_view view, struct
 		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	struct store_stamp stamp = corpus_stamp(&st);
 	struct corpus_doc *d = jobs_recent(c, path, &stamp);
-	r = d ? 0 : document_load(c, path, &st, &d);
+	r = d ? 0 : document_load(c, path, &st, false, &d);
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0) {

@@ -53,6 +53,7 @@ int exact_note(struct store_write *w, const char *path, const char *title, uint3
 struct exact_search {
 	struct store_read *read;
 	struct span wanted; /* folded */
+	struct access *access;
 	uint32_t *docs;
 	size_t count, capacity;
 };
@@ -68,6 +69,8 @@ static bool is_wanted(const struct exact_search *x, struct span name)
 
 static int compare_path(void *context, struct span path)
 {
+	struct exact_search *x = context;
+	struct stat st;
 	char text[LIMIT_PATH_BYTES + 1];
 	struct span names[PATH_NAMES];
 	if (path.size > LIMIT_PATH_BYTES)
@@ -76,8 +79,8 @@ static int compare_path(void *context, struct span path)
 	text[path.size] = '\0';
 	path_names(text, names);
 	for (size_t i = 0; i < PATH_NAMES; i++)
-		if (is_wanted(context, names[i]))
-			return 1;
+		if (is_wanted(x, names[i]))
+			return access_may_read(x->access, text, &st);
 	return 0;
 }
 
@@ -92,11 +95,11 @@ static int compare_document(void *context, uint32_t id)
 	return x->count == x->capacity;
 }
 
-size_t exact_find(struct store_read *read, struct span query, uint32_t *docs, size_t capacity)
+size_t exact_find(struct store_read *read, struct span query, struct access *access, uint32_t *docs, size_t capacity)
 {
 	struct buf folded;
 	buf_init(&folded, NAME_BYTES);
-	struct exact_search x = {.read = read, .docs = docs, .capacity = capacity};
+	struct exact_search x = {.read = read, .access = access, .docs = docs, .capacity = capacity};
 	if (fold_text(query, &folded) == 0 && folded.size >= SHORTEST_NAME) {
 		x.wanted = buf_span(&folded);
 		(void)store_each_name(read, checksum64(folded.data, folded.size), compare_document, &x);

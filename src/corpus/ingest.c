@@ -17,6 +17,10 @@
 #include <string.h>
 #include <time.h>
 
+/* The store drops what no path leads to when it is more than this share of all chunks. Low enough to bound disk and scan time, high enough that
+ * edits and reverts of a day find their texts still there. */
+#define COLLECT_SHARE 0.3
+
 struct product {
 	struct store_op op;
 	struct job *job;
@@ -210,14 +214,21 @@ static struct product *product_new(struct job *job, struct corpus_doc *doc, bool
 	return p;
 }
 
-/* Whether these bytes were extracted before: then the document is loaded instead of made. */
-static int load_known(struct corpus *c, struct corpus_doc *d)
+/* Whether these bytes were extracted before: then the document is loaded instead of made. *ret_complete: nothing about it has to be made. */
+static int load_known(struct corpus *c, struct corpus_doc *d, bool *ret_complete)
 {
 	struct store_read *r;
+	struct store_doc doc;
 	int result = store_read_begin(c->store, &r);
 	if (result < 0)
 		return result;
 	result = document_load_extraction(d, r, &d->extraction);
+	/* An open is refused with the failure that is known: a job means that somebody wants another try. */
+	if (result == 0 && d->state == STORE_FAILED && document_failure_may_pass(span_of(d->code))) {
+		result = set_state(d, STORE_OK, "", "");
+		result = result < 0 ? result : -ENOENT;
+	}
+	*ret_complete = result == 0 && !d->rechunked && (!d->id || (store_get_doc(r, d->id, &doc) == 0 && document_has_vectors(c, r, &doc)));
 	store_read_end(r);
 	return result;
 }
@@ -257,9 +268,8 @@ static int ingest_bytes(struct job *job, struct corpus_doc *d, const char *path,
 	d->source_hash = hash_bytes((struct span){bytes, size});
 	d->has_source_hash = true;
 	d->extraction = extraction_key(x, &d->source_hash);
-	r = job ? load_known(d->corpus, d) : -ENOENT;
+	r = job ? load_known(d->corpus, d, ret_known) : -ENOENT;
 	if (r != -ENOENT) {
-		*ret_known = r == 0 && !d->rechunked;
 		return r == -EIO ? extract_document(d, x, (struct span){bytes, size}) : r;
 	}
 	if (job && !jobs_lead(job, &d->extraction))
@@ -450,6 +460,13 @@ static int index_again(struct corpus *c, struct store_write *w, uint32_t id)
 	return r < 0 ? r : store_index_doc(w, id, terms);
 }
 
+/* For a document that was indexed without. */
+static int add_vectors(struct corpus *c, struct store_write *w, const struct product *p, const struct store_doc *doc)
+{
+	bool wanted = p->rows && p->doc->chunks->count == doc->chunk_count && !document_has_vectors(c, store_write_view(w), doc);
+	return wanted ? put_vectors(c, w, p, doc->id) : 0;
+}
+
 static int put_document(struct store_write *w, const struct product *p, uint32_t *ret_id)
 {
 	const struct corpus_doc *d = p->doc;
@@ -496,8 +513,10 @@ static int run_product(struct store_write *w, struct store_op *op)
 	if (r < 0)
 		return r;
 	r = store_get_doc(store_write_view(w), file.doc, &doc);
-	if (r < 0 || doc.indexed)
+	if (r < 0)
 		return r;
+	if (doc.indexed)
+		return add_vectors(c, w, p, &doc);
 	return p->known ? index_again(c, w, file.doc) : index_new(c, w, p, file.doc);
 }
 
@@ -552,6 +571,29 @@ static void done_removal(struct store_op *op, int result)
 		corpus_log(x->corpus, 3, "%s: still in the store although it is gone: %s", x->path, strerror(-result));
 	free(x->path);
 	free(x);
+}
+
+static int run_collect(struct store_write *w, struct store_op *op)
+{
+	(void)op;
+	int r = store_collect(w, COLLECT_SHARE);
+	return r < 0 ? r : 0;
+}
+
+static void done_collect(struct store_op *op, int result)
+{
+	(void)result; /* what could not be dropped now is looked at again when next idle */
+	free(op);
+}
+
+void ingest_collect(struct corpus *c)
+{
+	struct store_op *op = calloc(1, sizeof(*op));
+	if (!op)
+		return;
+	op->run = run_collect;
+	op->done = done_collect;
+	store_submit(c->store, op);
 }
 
 int ingest_remove(struct corpus *c, const char *path)

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { JOB_BUCKETS = 4096, INTERACTIVE_THREADS = 8, MAX_UNSETTLED = 256 };
+enum { JOB_BUCKETS = 4096, INTERACTIVE_THREADS = 16, MAX_UNSETTLED = 256 };
 
 struct waiter {
 	struct corpus_wait *wait; /* NULL once it left */

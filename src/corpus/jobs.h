@@ -3,7 +3,7 @@
  * A job is the work on one path. It lives in the job table from the first need until its result is committed, so that everybody who
  * needs it meanwhile shares it. States: QUEUED -> RUNNING -> (FOLLOWING -> QUEUED ...) -> PUBLISHED (readers are answered from memory) ->
  * gone once committed. A wait is attached to at most one job or task and ends exactly once: by the job's result, by corpus_cancel, by its
- * deadline, or by corpus_close.
+ * deadline, or by corpus_close. docs/waiting-request.pml is a model of this that spin checks.
  *
  * Lanes: interactive (many threads, mostly asleep, so that hanging documents do not keep others waiting), background (one a processor), and
  * search. A queued background job that somebody comes to wait for moves to the interactive lane. */

@@ -8,51 +8,51 @@
 
 #include <string.h>
 
-static void add_hash(struct json *j, const char *key, const struct hash *h)
+static void add_hash(struct jsonw *j, const char *key, const struct hash *h)
 {
 	char hex[HASH_HEX_SIZE];
 	hash_hex(h, hex);
-	json_key(j, key);
-	json_string(j, hex);
+	jsonw_key(j, key);
+	jsonw_string(j, hex);
 }
 
-static void add_text(struct json *j, const char *key, const char *text)
+static void add_text(struct jsonw *j, const char *key, const char *text)
 {
-	json_key(j, key);
-	json_string(j, text);
+	jsonw_key(j, key);
+	jsonw_string(j, text);
 }
 
-static void add_number(struct json *j, const char *key, uint64_t value)
+static void add_number(struct jsonw *j, const char *key, uint64_t value)
 {
-	json_key(j, key);
-	json_uint(j, value);
+	jsonw_key(j, key);
+	jsonw_uint(j, value);
 }
 
-static void add_pair(struct json *j, const char *key, uint64_t a, uint64_t b)
+static void add_pair(struct jsonw *j, const char *key, uint64_t a, uint64_t b)
 {
-	json_key(j, key);
-	json_array(j);
-	json_uint(j, a);
-	json_uint(j, b);
-	json_array_end(j);
+	jsonw_key(j, key);
+	jsonw_array(j);
+	jsonw_uint(j, a);
+	jsonw_uint(j, b);
+	jsonw_array_end(j);
 }
 
-static void add_source(struct json *j, const struct corpus_doc *d)
+static void add_source(struct jsonw *j, const struct corpus_doc *d)
 {
-	json_key(j, "source");
-	json_object(j);
+	jsonw_key(j, "source");
+	jsonw_object(j);
 	if (d->has_source_hash)
 		add_hash(j, "sha256", &d->source_hash);
 	add_number(j, "bytes", d->stamp.size);
-	json_key(j, "mtime_ns");
-	json_int(j, d->stamp.mtime_ns);
-	json_object_end(j);
+	jsonw_key(j, "mtime_ns");
+	jsonw_int(j, d->stamp.mtime_ns);
+	jsonw_object_end(j);
 }
 
-static void add_extraction(struct json *j, const struct corpus_doc *d)
+static void add_extraction(struct jsonw *j, const struct corpus_doc *d)
 {
-	json_key(j, "extractor");
-	json_object(j);
+	jsonw_key(j, "extractor");
+	jsonw_object(j);
 	add_text(j, "name", d->extractor);
 	add_text(j, "media_type", d->media_type);
 	if (*d->encoding)
@@ -61,34 +61,34 @@ static void add_extraction(struct json *j, const struct corpus_doc *d)
 		add_number(j, "pages", d->pages);
 	add_hash(j, "key", &d->extraction);
 	add_text(j, "programs", extract_fingerprint());
-	json_object_end(j);
+	jsonw_object_end(j);
 }
 
-static void add_error(struct json *j, const struct corpus_doc *d)
+static void add_error(struct jsonw *j, const struct corpus_doc *d)
 {
-	json_key(j, "error");
-	json_object(j);
+	jsonw_key(j, "error");
+	jsonw_object(j);
 	add_text(j, "stage", "extract");
 	add_text(j, "code", d->code);
 	add_text(j, "message", d->message);
-	json_object_end(j);
+	jsonw_object_end(j);
 }
 
-static void add_headings(struct json *j, const struct chunk_list *list, uint32_t heading)
+static void add_headings(struct jsonw *j, const struct chunk_list *list, uint32_t heading)
 {
 	uint32_t path[64];
 	size_t depth = 0;
 	for (; heading && depth < 64; heading = list->headings[heading - 1].parent)
 		path[depth++] = heading;
-	json_key(j, "heading");
-	json_array(j);
+	jsonw_key(j, "heading");
+	jsonw_array(j);
 	while (depth)
-		json_span(j, chunk_heading_text(list, path[--depth]));
-	json_array_end(j);
+		jsonw_span(j, chunk_heading_text(list, path[--depth]));
+	jsonw_array_end(j);
 }
 
 /* What became of a chunk's text at the embedding server, where that is not the plain thing. */
-static void add_mark(struct json *j, struct span text, struct store_read *read, const struct remote_model *m)
+static void add_mark(struct jsonw *j, struct span text, struct store_read *read, const struct remote_model *m)
 {
 	enum embed_mark mark = read ? remote_mark(read, m, text) : EMBED_WHOLE;
 	if (mark == EMBED_IN_PIECES)
@@ -97,11 +97,11 @@ static void add_mark(struct json *j, struct span text, struct store_read *read, 
 		add_text(j, "vector", "refused");
 }
 
-static void add_chunk(struct json *j, const struct corpus_doc *d, uint32_t i, struct store_read *read, const struct remote_model *m)
+static void add_chunk(struct jsonw *j, const struct corpus_doc *d, uint32_t i, struct store_read *read, const struct remote_model *m)
 {
 	const struct chunk *k = &d->chunks->chunks[i];
 	struct hash h = hash_bytes(document_chunk_text(d, i));
-	json_object(j);
+	jsonw_object(j);
 	add_number(j, "chunk", i + 1);
 	add_pair(j, "bytes", k->first, k->end);
 	add_pair(j, "lines", k->line_first, k->line_last);
@@ -110,48 +110,48 @@ static void add_chunk(struct json *j, const struct corpus_doc *d, uint32_t i, st
 	add_headings(j, d->chunks, k->heading);
 	add_hash(j, "sha256", &h);
 	add_mark(j, document_chunk_text(d, i), read, m);
-	json_object_end(j);
+	jsonw_object_end(j);
 }
 
-static void add_recipe(struct json *j, const struct corpus_doc *d)
+static void add_recipe(struct jsonw *j, const struct corpus_doc *d)
 {
-	json_key(j, "chunker");
-	json_object(j);
+	jsonw_key(j, "chunker");
+	jsonw_object(j);
 	add_number(j, "version", chunk_default_recipe.version);
 	add_number(j, "target_words", chunk_default_recipe.target_words);
 	add_number(j, "max_words", chunk_default_recipe.max_words);
 	add_number(j, "min_words", chunk_default_recipe.min_words);
-	json_object_end(j);
+	jsonw_object_end(j);
 	struct remote_model m;
 	bool remote = remote_target(d->corpus, &m);
 	if (remote || d->corpus->embedder) {
 		const struct embed_space *space = remote ? &m.space : &d->corpus->space;
-		json_key(j, "model");
-		json_object(j);
+		jsonw_key(j, "model");
+		jsonw_object(j);
 		add_text(j, "name", space->name);
 		add_number(j, "dims", remote ? m.identity.dims : space->dims);
 		add_hash(j, "fingerprint", &space->fingerprint);
-		json_object_end(j);
+		jsonw_object_end(j);
 	}
-	json_key(j, "chunks");
-	json_array(j);
+	jsonw_key(j, "chunks");
+	jsonw_array(j);
 	struct store_read *read = NULL;
 	if (remote && store_read_begin(d->corpus->store, &read) < 0)
 		read = NULL;
 	for (uint32_t i = 0; i < d->chunks->count; i++)
 		add_chunk(j, d, i, read, &m);
 	store_read_end(read);
-	json_array_end(j);
+	jsonw_array_end(j);
 }
 
 int document_meta(const struct corpus_doc *d, struct corpus_blob **ret)
 {
 	static const char *const states[] = {[STORE_OK] = "ok", [STORE_SKIPPED] = "skipped", [STORE_FAILED] = "failed"};
 	struct buf out;
-	struct json j;
+	struct jsonw j;
 	buf_init(&out, LIMIT_JSON_BYTES);
-	json_init(&j, &out);
-	json_object(&j);
+	jsonw_init(&j, &out);
+	jsonw_object(&j);
 	add_text(&j, "path", d->path);
 	add_text(&j, "state", states[d->state]);
 	add_source(&j, d);
@@ -159,17 +159,17 @@ int document_meta(const struct corpus_doc *d, struct corpus_blob **ret)
 	if (d->state == STORE_OK) {
 		if (*d->title)
 			add_text(&j, "title", d->title);
-		json_key(&j, "clean");
-		json_object(&j);
+		jsonw_key(&j, "clean");
+		jsonw_object(&j);
 		add_hash(&j, "sha256", &d->clean);
 		add_number(&j, "bytes", corpus_blob_size(d->text));
 		add_number(&j, "version", CLEAN_VERSION);
-		json_object_end(&j);
+		jsonw_object_end(&j);
 		add_recipe(&j, d);
 	} else {
 		add_error(&j, d);
 	}
-	json_object_end(&j);
+	jsonw_object_end(&j);
 	buf_add_char(&out, '\n');
 	return blob_from_buf(&out, ret);
 }

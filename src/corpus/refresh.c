@@ -35,11 +35,20 @@ struct refresh {
 	size_t batch_size;
 	uint64_t present; /* files walked that the store had */
 	bool excluded_folders;
+	bool retry; /* documents whose extraction failed for want of memory or time are tried again */
 };
 
-/* True when the store has this version of the file, and it is findable if it should be. */
-static bool is_current(struct corpus *c, struct store_read *r, const struct pending_file *f, bool *ret_present)
+/* True when another try may end differently. */
+static bool may_succeed_now(struct store_read *r, const struct store_file *file)
 {
+	struct store_extraction x;
+	return file->state == STORE_FAILED && store_get_extraction(r, &file->extraction, &x) == 0 && document_failure_may_pass(x.code);
+}
+
+/* True when the store has this version of the file, and it is findable if it should be. */
+static bool is_current(const struct refresh *w, struct store_read *r, const struct pending_file *f, bool *ret_present)
+{
+	struct corpus *c = w->c;
 	struct store_file file;
 	struct store_doc doc;
 	int result = store_get_file(r, span_of(f->path), &file);
@@ -49,8 +58,8 @@ static bool is_current(struct corpus *c, struct store_read *r, const struct pend
 	if (exclusion_outdated(c, f->path, &file.extraction))
 		return false;
 	if (file.state != STORE_OK)
-		return true;
-	return store_get_doc(r, file.doc, &doc) == 0 && doc.indexed;
+		return !w->retry || !may_succeed_now(r, &file);
+	return store_get_doc(r, file.doc, &doc) == 0 && doc.indexed && document_has_vectors(c, r, &doc);
 }
 
 static int flush_batch(struct refresh *w)
@@ -62,7 +71,7 @@ static int flush_batch(struct refresh *w)
 	bool current[BATCH_FILES];
 	for (size_t i = 0; i < w->batch_size; i++) {
 		bool present = false;
-		current[i] = is_current(w->c, r, &w->batch[i], &present);
+		current[i] = is_current(w, r, &w->batch[i], &present);
 		w->present += present;
 	}
 	store_read_end(r); /* before anything that can block */
@@ -106,7 +115,7 @@ static bool enter_folder(void *context, const char *path)
 static void folder_failed(void *context, const char *path, int error)
 {
 	struct refresh *w = context;
-	corpus_log(w->c, 4, "%s/: not read: %s", path, strerror(-error));
+	corpus_log(w->c, 3, "%s/: not read: %s", path, strerror(-error));
 }
 
 struct gone {
@@ -193,7 +202,9 @@ int refresh_tree(struct corpus *c, const char *path, struct refresh_progress *pr
 	struct refresh *CLEANUP_FREE w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
-	*w = (struct refresh){.c = c, .progress = progress, .stop = stop, .context = context};
+	/* Once for each process that indexes: not at every look, because such documents take long to fail. */
+	bool retry = !*path && !atomic_load(&progress->walked);
+	*w = (struct refresh){.c = c, .progress = progress, .stop = stop, .context = context, .retry = retry};
 	uint64_t before = files_in_store(c);
 	struct source_visitor visitor = {.file = visit_file, .enter = enter_folder, .failed = folder_failed, .context = w};
 	int r = source_walk(c->source, path, &visitor);
@@ -214,6 +225,7 @@ struct indexer {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
 	bool stopping, started, everything, idle;
+	uint64_t store_errors; /* counted when everything was last looked at */
 	char **changed;
 	size_t changed_count, changed_capacity;
 	struct refresh_progress progress;
@@ -302,7 +314,8 @@ static void wait_for_work(struct indexer *x)
 		until.tv_sec += RESCAN_SECONDS;
 		x->idle = true;
 		int r = pthread_cond_timedwait(&x->work, &x->lock, &until);
-		if (r == ETIMEDOUT && !source_watch_complete(x->c->source))
+		/* What could not be kept, on a full disk for one, is tried again. */
+		if (r == ETIMEDOUT && (!source_watch_complete(x->c->source) || atomic_load(&x->c->store_errors) != x->store_errors))
 			x->everything = true;
 	}
 	x->idle = false;
@@ -317,6 +330,8 @@ static void *indexer_main(void *argument)
 		char **changed = x->changed;
 		size_t count = x->changed_count;
 		x->everything = false;
+		if (everything)
+			x->store_errors = atomic_load(&x->c->store_errors);
 		x->changed = NULL;
 		x->changed_count = x->changed_capacity = 0;
 		(void)pthread_mutex_unlock(&x->lock);
@@ -325,6 +340,8 @@ static void *indexer_main(void *argument)
 			refresh_logged(x, "");
 		while (!jobs_drain(x->c, 500) && !indexer_stopping(x))
 			;
+		if (!indexer_stopping(x))
+			ingest_collect(x->c);
 		(void)pthread_mutex_lock(&x->lock);
 		wait_for_work(x);
 		if (x->stopping || x->everything)

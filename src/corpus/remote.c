@@ -975,19 +975,19 @@ int remote_document_mean(struct corpus *c, struct store_read *read, const struct
 
 /* --- status ---------------------------------------------------------------------------------------------------------- */
 
-static void add_text(struct json *j, const char *key, const char *text)
+static void add_text(struct jsonw *j, const char *key, const char *text)
 {
-	json_key(j, key);
-	json_string(j, text);
+	jsonw_key(j, key);
+	jsonw_string(j, text);
 }
 
-static void add_number(struct json *j, const char *key, uint64_t value)
+static void add_number(struct jsonw *j, const char *key, uint64_t value)
 {
-	json_key(j, key);
-	json_uint(j, value);
+	jsonw_key(j, key);
+	jsonw_uint(j, value);
 }
 
-static void add_figures(struct json *j, const struct embed_server_figures *f, uint64_t saved)
+static void add_figures(struct jsonw *j, const struct embed_server_figures *f, uint64_t saved)
 {
 	add_number(j, "requests", f->requests);
 	add_number(j, "texts", f->texts);
@@ -1003,15 +1003,15 @@ static void add_figures(struct json *j, const struct embed_server_figures *f, ui
 	add_number(j, "batch_texts", f->batch_texts);
 	if (f->text_bytes)
 		add_number(j, "text_bytes", f->text_bytes);
-	json_key(j, "latency_ms");
-	json_object(j);
+	jsonw_key(j, "latency_ms");
+	jsonw_object(j);
 	add_number(j, "p50", f->p50_ms);
 	add_number(j, "p90", f->p90_ms);
 	add_number(j, "p99", f->p99_ms);
-	json_object_end(j);
+	jsonw_object_end(j);
 }
 
-void remote_status(struct corpus *c, struct json *j)
+void remote_status(struct corpus *c, struct jsonw *j)
 {
 	struct remote *r = c->remote;
 	struct embed_server_figures f;
@@ -1026,15 +1026,15 @@ void remote_status(struct corpus *c, struct json *j)
 	bool serves = r->serves;
 	uint64_t saved = r->saved;
 	(void)pthread_mutex_unlock(&r->lock);
-	json_key(j, "embedding");
-	json_object(j);
+	jsonw_key(j, "embedding");
+	jsonw_object(j);
 	add_text(j, "url", f.url);
 	add_text(j, "model", embed_server_model(r->server));
 	add_text(j, "kind", f.kind);
 	add_text(j, "state", f.state);
 	add_text(j, "reason", f.reason);
-	json_key(j, "serving");
-	json_bool(j, serves);
+	jsonw_key(j, "serving");
+	jsonw_bool(j, serves);
 	if (known) {
 		char hex[HASH_HEX_SIZE];
 		hash_hex(&m.space.fingerprint, hex);
@@ -1044,7 +1044,7 @@ void remote_status(struct corpus *c, struct json *j)
 	add_number(j, "chunks", counts.chunks);
 	add_number(j, "chunks_missing", counts.missing);
 	add_figures(j, &f, saved);
-	json_object_end(j);
+	jsonw_object_end(j);
 }
 
 void remote_metrics(struct corpus *c, struct buf *out)

@@ -51,7 +51,7 @@ struct remote_counts {
 int remote_count(struct corpus *c, bool bytes, struct remote_counts *ret);
 
 /* The member "embedding" of status.json, and lines of metrics. */
-void remote_status(struct corpus *c, struct json *j);
+void remote_status(struct corpus *c, struct jsonw *j);
 void remote_metrics(struct corpus *c, struct buf *out);
 
 #endif

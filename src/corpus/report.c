@@ -11,16 +11,16 @@
 #include <time.h>
 #include <unistd.h>
 
-static void add_number(struct json *j, const char *key, uint64_t value)
+static void add_number(struct jsonw *j, const char *key, uint64_t value)
 {
-	json_key(j, key);
-	json_uint(j, value);
+	jsonw_key(j, key);
+	jsonw_uint(j, value);
 }
 
-static void add_text(struct json *j, const char *key, const char *text)
+static void add_text(struct jsonw *j, const char *key, const char *text)
 {
-	json_key(j, key);
-	json_string(j, text);
+	jsonw_key(j, key);
+	jsonw_string(j, text);
 }
 
 struct figures {
@@ -29,9 +29,24 @@ struct figures {
 	uint64_t generation, used, map;
 	uint64_t pending; /* files still to be looked at or worked on */
 	bool complete;	  /* the index is that of the source as far as anybody knows */
+	bool everything;  /* the caller may read all: then what all documents together give is told as well */
 };
 
-static int gather(struct corpus *c, struct figures *f)
+/* The counts of what the caller may read. */
+static int gather_visible(struct corpus *c, const struct corpus_caller *caller, struct store_read *r, struct figures *f)
+{
+	struct access *access;
+	int result = access_new(c, caller, &access);
+	if (result < 0)
+		return result;
+	f->everything = access_sees_everything(access);
+	if (!f->everything)
+		result = counts_visible(r, access, &f->counts, &f->index.live_chunks);
+	access_free(access);
+	return result;
+}
+
+static int gather(struct corpus *c, const struct corpus_caller *caller, struct figures *f)
 {
 	*f = (struct figures){0};
 	struct store_read *r;
@@ -41,54 +56,63 @@ static int gather(struct corpus *c, struct figures *f)
 	(void)store_counts(r, &f->counts);
 	(void)store_index_stats(r, &f->index);
 	f->generation = store_read_generation(r);
+	result = gather_visible(c, caller, r, f);
 	store_read_end(r);
 	(void)store_sizes(c->store, &f->used, &f->map);
 	f->pending = jobs_outstanding(c);
 	f->complete = indexer_idle(c);
-	return 0;
+	return result;
 }
 
-static void add_store(struct json *j, const struct corpus *c, const struct figures *f)
+static void add_store(struct jsonw *j, const struct corpus *c, const struct figures *f)
 {
-	json_key(j, "store");
-	json_object(j);
-	add_number(j, "bytes", f->used);
-	add_number(j, "map_bytes", f->map);
-	add_number(j, "generation", f->generation);
-	json_key(j, "damaged");
-	json_bool(j, store_damaged(c->store));
+	jsonw_key(j, "store");
+	jsonw_object(j);
+	if (f->everything) {
+		add_number(j, "bytes", f->used);
+		add_number(j, "map_bytes", f->map);
+		add_number(j, "generation", f->generation);
+	}
+	jsonw_key(j, "damaged");
+	jsonw_bool(j, store_damaged(c->store));
 	if (*c->reset_reason)
 		add_text(j, "begun_anew", c->reset_reason);
-	json_object_end(j);
+	jsonw_object_end(j);
 }
 
-static void add_indexer(struct json *j, struct corpus *c, const struct figures *f)
+static void add_work(struct jsonw *j, struct corpus *c, const struct figures *f)
 {
 	struct refresh_progress *p = indexer_progress(c);
 	char current[LIMIT_PATH_BYTES + 1];
-	json_key(j, "indexer");
-	json_object(j);
-	add_text(j, "state", !p ? "off" : f->complete ? "idle" : "working");
 	add_number(j, "queued", f->pending);
 	if (p) {
 		add_number(j, "looked_at", atomic_load(&p->files));
 		add_number(j, "done", atomic_load(&p->done));
 		add_number(j, "bytes", atomic_load(&p->bytes));
-		json_key(j, "walked");
-		json_bool(j, atomic_load(&p->walked));
+		jsonw_key(j, "walked");
+		jsonw_bool(j, atomic_load(&p->walked));
 	}
 	if (jobs_current(c, current, sizeof(current)))
 		add_text(j, "current", current);
-	json_key(j, "watching");
-	json_bool(j, source_watch_complete(c->source));
-	json_object_end(j);
+}
+
+static void add_indexer(struct jsonw *j, struct corpus *c, const struct figures *f)
+{
+	jsonw_key(j, "indexer");
+	jsonw_object(j);
+	add_text(j, "state", !indexer_progress(c) ? "off" : f->complete ? "idle" : "working");
+	if (f->everything)
+		add_work(j, c, f);
+	jsonw_key(j, "watching");
+	jsonw_bool(j, source_watch_complete(c->source));
+	jsonw_object_end(j);
 }
 
 static void form_status(struct corpus *c, const struct figures *f, struct buf *out)
 {
-	struct json j;
-	json_init(&j, out);
-	json_object(&j);
+	struct jsonw j;
+	jsonw_init(&j, out);
+	jsonw_object(&j);
 	add_text(&j, "version", corpus_version());
 	add_text(&j, "source", source_path(c->source));
 	(void)pthread_mutex_lock(&c->lock);
@@ -97,33 +121,33 @@ static void form_status(struct corpus *c, const struct figures *f, struct buf *o
 	(void)pthread_mutex_unlock(&c->lock);
 	add_number(&j, "pid", (uint64_t)getpid());
 	add_number(&j, "uptime_seconds", (uint64_t)(time(NULL) - c->started));
-	json_key(&j, "files");
-	json_object(&j);
+	jsonw_key(&j, "files");
+	jsonw_object(&j);
 	add_number(&j, "known", f->counts.files);
 	add_number(&j, "ok", f->counts.ok);
 	add_number(&j, "skipped", f->counts.skipped);
 	add_number(&j, "failed", f->counts.failed);
-	json_object_end(&j);
+	jsonw_object_end(&j);
 	add_number(&j, "documents", f->counts.documents);
 	add_number(&j, "indexed_documents", f->counts.indexed_documents);
 	add_number(&j, "text_bytes", f->counts.text_bytes);
 	add_number(&j, "chunks", f->index.live_chunks);
-	json_key(&j, "complete");
-	json_bool(&j, f->complete);
+	jsonw_key(&j, "complete");
+	jsonw_bool(&j, f->complete);
 	add_indexer(&j, c, f);
-	json_key(&j, "model");
-	json_object(&j);
+	jsonw_key(&j, "model");
+	jsonw_object(&j);
 	add_text(&j, "name", c->embedder ? c->space.name : "none");
 	add_number(&j, "dims", c->space.dims);
 	add_text(&j, "simd", vec_level_name());
-	json_key(&j, "degraded");
-	json_bool(&j, !c->embedder);
-	json_object_end(&j);
+	jsonw_key(&j, "degraded");
+	jsonw_bool(&j, !c->embedder);
+	jsonw_object_end(&j);
 	remote_status(c, &j);
 	add_text(&j, "extractors", extract_fingerprint());
 	add_text(&j, "sandbox", extract_sandbox_describe());
 	add_store(&j, c, f);
-	json_object_end(&j);
+	jsonw_object_end(&j);
 	buf_add_char(out, '\n');
 }
 
@@ -143,9 +167,11 @@ static void form_metrics(struct corpus *c, const struct figures *f, struct buf *
 	add_metric(out, "documents_indexed", "gauge", "Distinct texts that searches find.", f->counts.indexed_documents);
 	add_metric(out, "chunks", "gauge", "Chunks that searches find.", f->index.live_chunks);
 	add_metric(out, "text_bytes", "gauge", "Bytes of clean text.", f->counts.text_bytes);
+	add_metric(out, "complete", "gauge", "1 when the index is up to date.", f->complete);
+	if (!f->everything)
+		return;
 	add_metric(out, "store_bytes", "gauge", "Bytes of the store in use.", f->used);
 	add_metric(out, "queue", "gauge", "Files waiting for the indexer or being worked on.", f->pending);
-	add_metric(out, "complete", "gauge", "1 when the index is up to date.", f->complete);
 	add_metric(out, "searches_total", "counter", "Searches run.", atomic_load(&c->searches));
 	add_metric(out, "extractions_total", "counter", "Documents extracted.", atomic_load(&c->extractions));
 	add_metric(out, "extraction_failures_total", "counter", "Documents that could not be extracted.", atomic_load(&c->failures));
@@ -207,19 +233,19 @@ static int list_file(void *context, struct span path, const struct store_file *f
 	bool may_see = folder ? access_may_see(l->access, name) : access_may_read(l->access, name, &st);
 	if (!may_see || store_get_extraction(l->read, &file->extraction, &x) < 0)
 		return 0;
-	struct json j;
-	json_init(&j, l->out);
-	json_object(&j);
+	struct jsonw j;
+	jsonw_init(&j, l->out);
+	jsonw_object(&j);
 	add_text(&j, "path", name);
 	add_text(&j, "stage", "extract");
-	json_key(&j, "code");
-	json_span(&j, x.code);
-	json_key(&j, "message");
-	json_span(&j, x.message);
-	json_key(&j, "media_type");
-	json_span(&j, x.media_type);
+	jsonw_key(&j, "code");
+	jsonw_span(&j, x.code);
+	jsonw_key(&j, "message");
+	jsonw_span(&j, x.message);
+	jsonw_key(&j, "media_type");
+	jsonw_span(&j, x.media_type);
 	add_number(&j, "bytes", file->stamp.size);
-	json_object_end(&j);
+	jsonw_object_end(&j);
 	buf_add_char(l->out, '\n');
 	return buf_error(l->out);
 }
@@ -247,7 +273,7 @@ int corpus_report(struct corpus *c, enum corpus_report report, const struct corp
 	switch (report) {
 	case CORPUS_STATUS_JSON:
 	case CORPUS_METRICS:
-		r = gather(c, &f);
+		r = gather(c, caller, &f);
 		if (r == 0 && report == CORPUS_STATUS_JSON)
 			form_status(c, &f, &out);
 		else if (r == 0)

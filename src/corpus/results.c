@@ -25,6 +25,7 @@ struct corpus_results {
 	bool degraded;
 	char degraded_reason[ERR_TEXT_SIZE];
 	struct search_results found; /* its hits are released; the figures are for .explain.json */
+	bool figures; /* of the whole corpus, which only who may read it all is told */
 	uint64_t files, indexed_documents, documents;
 	size_t exact_names; /* documents put first because the query is their name */
 	char model[64]; /* whose vectors took part, or "" */
@@ -170,6 +171,11 @@ static int fill_headings(struct corpus_hit *h, const struct chunk_list *chunks, 
 		buf_add_char(&list, '\0');
 	}
 	buf_add_char(&list, '\0');
+	if (buf_error(&joined) || buf_error(&list)) {
+		buf_release(&joined);
+		buf_release(&list);
+		return -ENOMEM;
+	}
 	h->heading = buf_take(&joined, NULL);
 	*ret_headings = buf_take(&list, NULL);
 	return h->heading && *ret_headings ? 0 : -ENOMEM;
@@ -357,6 +363,7 @@ static enum search_mode search_mode(const struct corpus_results *out, bool have_
 
 static void note_coverage(struct corpus *c, struct search_context *s, struct corpus_results *out)
 {
+	out->figures = access_sees_everything(s->choice.access);
 	struct store_counts counts = {0};
 	(void)store_counts(s->read, &counts);
 	out->files = counts.files;
@@ -370,6 +377,9 @@ static void note_coverage(struct corpus *c, struct search_context *s, struct cor
 static int prepare_similar(struct corpus *c, struct search_context *s, struct corpus_results *out, struct aim *aim)
 {
 	struct store_file file;
+	struct stat st;
+	if (!access_sees_everything(s->choice.access) && !access_may_read(s->choice.access, out->similar_to, &st))
+		return -EACCES;
 	int r = store_get_file(s->read, span_of(out->similar_to), &file);
 	if (r < 0)
 		return r == -ENOENT ? -EAGAIN : r;
@@ -407,7 +417,7 @@ static bool has_hit(const struct search_hit *hits, uint32_t count, uint32_t doc,
 /* Documents whose name or title the query is stand first, each with its best chunk; then everything else as ranked. */
 static int put_exact_first(struct searcher *searcher, struct search_context *s, struct corpus_results *out, const struct search_request *request)
 {
-	s->exact_count = exact_find(s->read, buf_span(&out->query->text), s->exact, MAX_EXACT);
+	s->exact_count = exact_find(s->read, buf_span(&out->query->text), s->choice.access, s->exact, MAX_EXACT);
 	out->exact_names = s->exact_count;
 	if (s->exact_count == 0)
 		return 0;
@@ -566,144 +576,151 @@ int corpus_similar(struct corpus *c, const char *path, const struct corpus_query
 
 /* --- forms --------------------------------------------------------------------------------------------------------- */
 
-static void add_headings(struct json *j, const char *headings)
+static void add_headings(struct jsonw *j, const char *headings)
 {
-	json_array(j);
+	jsonw_array(j);
 	for (; *headings; headings += strlen(headings) + 1)
-		json_string(j, headings);
-	json_array_end(j);
+		jsonw_string(j, headings);
+	jsonw_array_end(j);
 }
 
-static void add_pair(struct json *j, const char *key, uint64_t a, uint64_t b)
+static void add_pair(struct jsonw *j, const char *key, uint64_t a, uint64_t b)
 {
-	json_key(j, key);
-	json_array(j);
-	json_uint(j, a);
-	json_uint(j, b);
-	json_array_end(j);
+	jsonw_key(j, key);
+	jsonw_array(j);
+	jsonw_uint(j, a);
+	jsonw_uint(j, b);
+	jsonw_array_end(j);
 }
 
-static void add_hit(struct json *j, const struct corpus_hit *h, const char *headings)
+static void add_hit(struct jsonw *j, const struct corpus_hit *h, const char *headings)
 {
-	json_object(j);
-	json_key(j, "rank");
-	json_uint(j, h->rank);
-	json_key(j, "path");
-	json_string(j, h->path);
-	json_key(j, "chunk");
-	json_uint(j, h->chunk);
-	json_key(j, "score");
-	json_float(j, (double)h->score);
-	json_key(j, "bm25");
-	json_float(j, (double)h->bm25);
-	json_key(j, "cosine");
-	json_float(j, (double)h->cosine);
+	jsonw_object(j);
+	jsonw_key(j, "rank");
+	jsonw_uint(j, h->rank);
+	jsonw_key(j, "path");
+	jsonw_string(j, h->path);
+	jsonw_key(j, "chunk");
+	jsonw_uint(j, h->chunk);
+	jsonw_key(j, "score");
+	jsonw_float(j, (double)h->score);
+	jsonw_key(j, "bm25");
+	jsonw_float(j, (double)h->bm25);
+	jsonw_key(j, "cosine");
+	jsonw_float(j, (double)h->cosine);
 	add_pair(j, "bytes", h->first, h->end);
 	add_pair(j, "lines", h->line_first, h->line_last);
-	json_key(j, "page");
+	jsonw_key(j, "page");
 	if (h->page)
-		json_uint(j, h->page);
+		jsonw_uint(j, h->page);
 	else
-		json_null(j);
-	json_key(j, "heading");
+		jsonw_null(j);
+	jsonw_key(j, "heading");
 	add_headings(j, headings);
-	json_key(j, "title");
-	json_string(j, h->title);
-	json_key(j, "text");
-	json_span(j, (struct span){h->text, h->text_size});
-	json_object_end(j);
+	jsonw_key(j, "title");
+	jsonw_string(j, h->title);
+	jsonw_key(j, "text");
+	jsonw_span(j, (struct span){h->text, h->text_size});
+	jsonw_object_end(j);
 }
 
 static void form_jsonl(const struct corpus_results *r, struct buf *out)
 {
 	for (uint32_t i = 0; i < r->count; i++) {
-		struct json j;
-		json_init(&j, out);
+		struct jsonw j;
+		jsonw_init(&j, out);
 		add_hit(&j, &r->hits[i], r->headings[i]);
 		buf_add_char(out, '\n');
 	}
 }
 
-static void add_question(struct json *j, const struct corpus_results *r)
+static void add_question(struct jsonw *j, const struct corpus_results *r)
 {
-	json_key(j, r->similar_to ? "similar_to" : "query");
-	json_span(j, r->similar_to ? span_of(r->similar_to) : buf_span(&r->query->text));
-	json_key(j, "degraded");
-	json_bool(j, r->degraded);
+	jsonw_key(j, r->similar_to ? "similar_to" : "query");
+	jsonw_span(j, r->similar_to ? span_of(r->similar_to) : buf_span(&r->query->text));
+	jsonw_key(j, "degraded");
+	jsonw_bool(j, r->degraded);
 }
 
 static void form_json(const struct corpus_results *r, struct buf *out)
 {
-	struct json j;
-	json_init(&j, out);
-	json_object(&j);
+	struct jsonw j;
+	jsonw_init(&j, out);
+	jsonw_object(&j);
 	add_question(&j, r);
-	json_key(&j, "hits");
-	json_array(&j);
+	jsonw_key(&j, "hits");
+	jsonw_array(&j);
 	for (uint32_t i = 0; i < r->count; i++)
 		add_hit(&j, &r->hits[i], r->headings[i]);
-	json_array_end(&j);
-	json_object_end(&j);
+	jsonw_array_end(&j);
+	jsonw_object_end(&j);
 	buf_add_char(out, '\n');
 }
 
-static void add_figures(struct json *j, const struct search_results *f)
+static void add_figures(struct jsonw *j, const struct search_results *f)
 {
-	json_key(j, "terms");
-	json_string(j, f->terms);
-	json_key(j, "eligible_chunks");
-	json_uint(j, f->eligible_chunks);
-	json_key(j, "scored_by_keyword");
-	json_uint(j, f->scored_by_keyword);
-	json_key(j, "scored_by_vector");
-	json_uint(j, f->scored_by_vector);
-	json_key(j, "bm25_max");
-	json_float(j, (double)f->bm25_max);
-	json_key(j, "cosine_min");
-	json_float(j, (double)f->cosine_min);
-	json_key(j, "cosine_max");
-	json_float(j, (double)f->cosine_max);
+	jsonw_key(j, "terms");
+	jsonw_string(j, f->terms);
+	jsonw_key(j, "eligible_chunks");
+	jsonw_uint(j, f->eligible_chunks);
+	jsonw_key(j, "scored_by_keyword");
+	jsonw_uint(j, f->scored_by_keyword);
+	jsonw_key(j, "scored_by_vector");
+	jsonw_uint(j, f->scored_by_vector);
+	jsonw_key(j, "bm25_max");
+	jsonw_float(j, (double)f->bm25_max);
+	jsonw_key(j, "cosine_min");
+	jsonw_float(j, (double)f->cosine_min);
+	jsonw_key(j, "cosine_max");
+	jsonw_float(j, (double)f->cosine_max);
+}
+
+/* What speaks of all documents, also of those that this caller may not read. */
+static void add_corpus_figures(struct jsonw *j, const struct corpus_results *r)
+{
+	add_figures(j, &r->found);
+	jsonw_key(j, "exact_names");
+	jsonw_uint(j, r->exact_names);
+	jsonw_key(j, "generation");
+	jsonw_uint(j, r->generation);
+	jsonw_key(j, "coverage");
+	jsonw_object(j);
+	jsonw_key(j, "files");
+	jsonw_uint(j, r->files);
+	jsonw_key(j, "documents");
+	jsonw_uint(j, r->documents);
+	jsonw_key(j, "indexed_documents");
+	jsonw_uint(j, r->indexed_documents);
+	jsonw_object_end(j);
 }
 
 static void form_explain(const struct corpus_results *r, struct buf *out)
 {
 	static const char *const modes[] = {[CORPUS_HYBRID] = "hybrid", [CORPUS_KEYWORD] = "keyword", [CORPUS_VECTOR] = "vector"};
-	struct json j;
-	json_init(&j, out);
-	json_object(&j);
+	struct jsonw j;
+	jsonw_init(&j, out);
+	jsonw_object(&j);
 	add_question(&j, r);
 	if (r->degraded) {
-		json_key(&j, "degraded_reason");
-		json_string(&j, r->degraded_reason);
+		jsonw_key(&j, "degraded_reason");
+		jsonw_string(&j, r->degraded_reason);
 	}
-	json_key(&j, "mode");
-	json_string(&j, r->similar_to ? "vector" : modes[r->query->mode]);
-	json_key(&j, "formula");
-	json_string(&j, "score = w * bm25 / bm25_max + (1 - w) * (cosine - cosine_min) / (cosine_max - cosine_min)");
-	json_key(&j, "keyword_weight");
-	json_float(&j, (double)r->keyword_weight);
-	json_key(&j, "model");
+	jsonw_key(&j, "mode");
+	jsonw_string(&j, r->similar_to ? "vector" : modes[r->query->mode]);
+	jsonw_key(&j, "formula");
+	jsonw_string(&j, "score = w * bm25 / bm25_max + (1 - w) * (cosine - cosine_min) / (cosine_max - cosine_min)");
+	jsonw_key(&j, "keyword_weight");
+	jsonw_float(&j, (double)r->found.keyword_weight);
+	jsonw_key(&j, "model");
 	if (*r->model)
-		json_string(&j, r->model);
+		jsonw_string(&j, r->model);
 	else
-		json_null(&j);
-	add_figures(&j, &r->found);
-	json_key(&j, "exact_names");
-	json_uint(&j, r->exact_names);
-	json_key(&j, "hits");
-	json_uint(&j, r->count);
-	json_key(&j, "generation");
-	json_uint(&j, r->generation);
-	json_key(&j, "coverage");
-	json_object(&j);
-	json_key(&j, "files");
-	json_uint(&j, r->files);
-	json_key(&j, "documents");
-	json_uint(&j, r->documents);
-	json_key(&j, "indexed_documents");
-	json_uint(&j, r->indexed_documents);
-	json_object_end(&j);
-	json_object_end(&j);
+		jsonw_null(&j);
+	jsonw_key(&j, "hits");
+	jsonw_uint(&j, r->count);
+	if (r->figures)
+		add_corpus_figures(&j, r);
+	jsonw_object_end(&j);
 	buf_add_char(out, '\n');
 }
 

@@ -101,6 +101,7 @@ int corpus_index(struct corpus *c, progress_fn *progress, void *context, struct 
 		/* Jobs refer to `counts`: they must all have ended before it goes. */
 		while (!jobs_settle(c, 1000))
 			;
+		ingest_collect(c);
 		store_flush(c->store);
 		while (!jobs_drain(c, 1000))
 			;
@@ -192,7 +193,7 @@ static int verify_file(void *context, const char *path, const struct stat *st)
 		return -EINTR;
 	v->path = (char *)(uintptr_t)path;
 	struct corpus_doc *kept = NULL, *made = NULL;
-	int r = document_load(v->c, path, st, &kept);
+	int r = document_load(v->c, path, st, true, &kept);
 	(void)atomic_fetch_add(&v->ticker.counts->files, 1);
 	if (r == -ENOENT) {
 		/* Never looked at or changed since: nothing is claimed about it. */

@@ -104,48 +104,48 @@ unsigned embed_server_pause_ms(struct embed_server *s)
 
 /* --- requests and verdicts ----------------------------------------------------------------------------------------- */
 
-static void add_text(struct json *j, const char *prefix, struct span text)
+static void add_text(struct jsonw *j, const char *prefix, struct span text)
 {
 	if (!*prefix) {
-		json_span(j, text);
+		jsonw_span(j, text);
 		return;
 	}
 	struct buf whole;
 	buf_init(&whole, strlen(prefix) + text.size + 1);
 	buf_add_string(&whole, prefix);
 	buf_add_span(&whole, text);
-	json_span(j, buf_span(&whole));
+	jsonw_span(j, buf_span(&whole));
 	buf_release(&whole);
 }
 
 void server_write_request(struct embed_server *s, enum api api, bool base64, const struct request_text *texts, size_t count, bool canary, struct buf *out)
 {
-	struct json j;
-	json_init(&j, out);
-	json_object(&j);
+	struct jsonw j;
+	jsonw_init(&j, out);
+	jsonw_object(&j);
 	if (*s->model) {
-		json_key(&j, "model");
-		json_string(&j, s->model);
+		jsonw_key(&j, "model");
+		jsonw_string(&j, s->model);
 	}
-	json_key(&j, "input");
-	json_array(&j);
+	jsonw_key(&j, "input");
+	jsonw_array(&j);
 	for (size_t i = 0; i < count; i++)
 		add_text(&j, texts[i].prefix, texts[i].text);
 	if (canary)
-		json_string(&j, server_canary(0));
-	json_array_end(&j);
+		jsonw_string(&j, server_canary(0));
+	jsonw_array_end(&j);
 	if (s->ask_dims) {
-		json_key(&j, "dimensions");
-		json_uint(&j, s->ask_dims);
+		jsonw_key(&j, "dimensions");
+		jsonw_uint(&j, s->ask_dims);
 	}
 	if (api == API_OLLAMA) {
-		json_key(&j, "truncate"); /* what does not fit is to be refused, not cut silently */
-		json_bool(&j, false);
+		jsonw_key(&j, "truncate"); /* what does not fit is to be refused, not cut silently */
+		jsonw_bool(&j, false);
 	} else {
-		json_key(&j, "encoding_format");
-		json_string(&j, base64 ? "base64" : "float");
+		jsonw_key(&j, "encoding_format");
+		jsonw_string(&j, base64 ? "base64" : "float");
 	}
-	json_object_end(&j);
+	jsonw_object_end(&j);
 }
 
 /* llama.cpp answers 500 for a text that is too long for its batch. */

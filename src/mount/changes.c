@@ -1,19 +1,20 @@
-/* What changed in the source, told to the kernel, so that it may keep names and listings for longer than it could on its own. Only a hint: an
+/* What changed in the source, told to the kernel, so that it may keep names and attributes for longer than it could on its own. Only a hint: an
  * open looks at the source whatever the kernel keeps.
  *
- * A notification may have to wait for a lock of the kernel that a look-up holds which waits for us; so they come from a thread that no
- * request depends on (libfuse, README of notifications). */
+ * The kernel is only told to ask again for attributes, never to drop a name or a page. Our answer to that question is ESTALE when the name
+ * stands for another version, or for nothing, and the kernel then looks the whole path up. Dropping names would do the same with less,
+ * but waits in the kernel for the lock of a folder, which a look-up may hold that waits for us: a process that is killed in that
+ * moment never ends, and takes its readers along. */
 #include "mount/mount_impl.h"
 
 #include "base/path.h"
-#include "mount/names.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATHS_BYTES = 1 << 20 };
+enum { PATHS_BYTES = 1 << 20, NAMED_NODES = 64 };
 
 /* The library's listeners stay for the life of the corpus, which is longer than the mount's: so what they are given is not the mount but this
  * one place that says whether there is one. */
@@ -56,44 +57,16 @@ void changes_add(struct mount *m, const char *path)
 
 /* --- telling the kernel ---------------------------------------------------------------------------------------------- */
 
-/* Expiring makes the next walk look the name up; dropping it would also pull it from under whoever stands in that folder. libfuse 3.14.0 has
- * another parameter than those after it. */
-static int expire_entry(struct mount *m, fuse_ino_t parent, const char *name)
+static void forget_attributes(struct mount *m, const struct node *n)
 {
-#if FUSE_VERSION > FUSE_MAKE_VERSION(3, 14) || defined(FUSE_HOTFIX_VERSION)
-	return fuse_lowlevel_notify_expire_entry(m->session, parent, name, strlen(name));
-#else
-	return fuse_lowlevel_notify_expire_entry(m->session, parent, name, strlen(name), FUSE_LL_EXPIRE_ONLY);
-#endif
+	(void)fuse_lowlevel_notify_inval_inode(m->session, node_id(m, n), -1, 0);
 }
 
-static void forget_entry(struct mount *m, struct node *parent, const char *name)
-{
-	fuse_ino_t id = node_id(m, parent);
-	if (!m->changes.expire || expire_entry(m, id, name) == -ENOSYS)
-		(void)fuse_lowlevel_notify_inval_entry(m->session, id, name, strlen(name));
-}
-
-/* Every name under which one of the source may be shown in a folder. */
-static void forget_names(struct mount *m, struct node *parent, const char *name)
-{
-	char shown[NODE_PATH_SIZE + NAMES_SUFFIX_SIZE];
-	const char *suffix = view_suffix(parent->view);
-	forget_entry(m, parent, name);
-	if (!suffix)
-		return;
-	(void)snprintf(shown, sizeof(shown), "%s%s", name, suffix);
-	forget_entry(m, parent, shown);
-	if (!names_rival(name, suffix))
-		return;
-	(void)snprintf(shown, sizeof(shown), "%s.d", name);
-	forget_entry(m, parent, shown);
-}
-
+/* The listing that the kernel keeps is not used again. */
 static void forget_listing(struct mount *m, struct node *folder)
 {
 	atomic_store(&folder->size, 0);
-	(void)fuse_lowlevel_notify_inval_inode(m->session, node_id(m, folder), 0, 0);
+	forget_attributes(m, folder);
 }
 
 /* The folder in which `path` stands in this view, with a reference, if the kernel knows it. */
@@ -111,6 +84,17 @@ static struct node *find_folder(struct mount *m, enum view v, const char *path)
 	return n;
 }
 
+/* Every node that the kernel may have found under this name. */
+static void forget_named(struct mount *m, struct node *folder, const char *name)
+{
+	struct node *all[NAMED_NODES];
+	size_t count = nodes_named(m, folder, name, all, NAMED_NODES);
+	for (size_t i = 0; i < count; i++) {
+		forget_attributes(m, all[i]);
+		node_unref(m, all[i]);
+	}
+}
+
 static void tell(struct mount *m, const char *path)
 {
 	static const enum view views[] = {VIEW_RAW, VIEW_CLEAN, VIEW_CHUNKS, VIEW_VECTORS, VIEW_META, VIEW_SIMILAR};
@@ -118,7 +102,7 @@ static void tell(struct mount *m, const char *path)
 		struct node *folder = find_folder(m, views[i], path);
 		if (!folder)
 			continue;
-		forget_names(m, folder, path_base_name(path).data);
+		forget_named(m, folder, path_base_name(path).data);
 		forget_listing(m, folder);
 		node_unref(m, folder);
 	}
@@ -131,14 +115,15 @@ static void tell_everything(struct mount *m)
 	if (nodes_mirrored(m, &all, &count) < 0)
 		return;
 	for (size_t i = 0; i < count; i++) {
-		forget_names(m, all[i]->parent, all[i]->name);
 		if (all[i]->kind == NODE_RAW_FOLDER || all[i]->kind == NODE_FOLDER)
-			forget_listing(m, all[i]);
+			atomic_store(&all[i]->size, 0);
+		forget_attributes(m, all[i]);
 		node_unref(m, all[i]);
 	}
 	free(all);
 	for (enum view v = VIEW_RAW; v < VIEW_COUNT; v++)
-		forget_listing(m, m->nodes.tops[v]);
+		if (v != VIEW_SEARCH && v != VIEW_STATUS)
+			forget_listing(m, m->nodes.tops[v]);
 }
 
 static void tell_all(struct mount *m, struct buf *paths, bool everything)

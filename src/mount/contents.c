@@ -9,6 +9,16 @@
 #include <sys/ioctl.h>
 #endif
 
+/* Under the lock. */
+static void detach(struct mount *m, struct content *c)
+{
+	*(c->previous ? &c->previous->next : &m->contents) = c->next;
+	if (c->next)
+		c->next->previous = c->previous;
+	if (c->node->content == c)
+		c->node->content = NULL;
+}
+
 static void content_free(struct mount *m, struct content *c)
 {
 #ifdef FUSE_CAP_PASSTHROUGH
@@ -39,6 +49,12 @@ struct content *content_new(struct mount *m, struct node *n, struct corpus_blob 
 		c->text = corpus_blob_data(blob);
 		c->size = corpus_blob_size(blob);
 	}
+	(void)pthread_mutex_lock(&m->contents_lock);
+	c->next = m->contents;
+	if (c->next)
+		c->next->previous = c;
+	m->contents = c;
+	(void)pthread_mutex_unlock(&m->contents_lock);
 	return c;
 }
 
@@ -46,10 +62,12 @@ struct content *content_share(struct mount *m, struct content *c)
 {
 	(void)pthread_mutex_lock(&m->contents_lock);
 	struct content *there = c->node->content;
-	if (there)
+	if (there) {
 		there->refs++;
-	else
+		detach(m, c);
+	} else {
 		c->node->content = c;
+	}
 	(void)pthread_mutex_unlock(&m->contents_lock);
 	if (!there)
 		return c;
@@ -67,13 +85,29 @@ struct content *content_of(struct mount *m, struct node *n)
 	return c;
 }
 
+void content_ref(struct mount *m, struct content *c)
+{
+	(void)pthread_mutex_lock(&m->contents_lock);
+	c->refs++;
+	(void)pthread_mutex_unlock(&m->contents_lock);
+}
+
 void content_unref(struct mount *m, struct content *c)
 {
 	(void)pthread_mutex_lock(&m->contents_lock);
 	bool last = --c->refs == 0;
-	if (last && c->node->content == c)
-		c->node->content = NULL;
+	if (last)
+		detach(m, c);
 	(void)pthread_mutex_unlock(&m->contents_lock);
 	if (last)
 		content_free(m, c);
+}
+
+void contents_release(struct mount *m)
+{
+	while (m->contents) {
+		struct content *c = m->contents;
+		detach(m, c);
+		content_free(m, c);
+	}
 }

@@ -20,9 +20,10 @@ uint64_t node_child_ino(const struct node *parent, const char *name)
 	return x > FUSE_ROOT_ID ? x : x + 2;
 }
 
-static size_t bucket_of(const struct node_table *t, const struct node *parent, const char *name, uint64_t version)
+/* All versions of a name share a bucket. */
+static size_t bucket_of(const struct node_table *t, const struct node *parent, const char *name)
 {
-	return (node_child_ino(parent, name) ^ version * 0x9e3779b97f4a7c15u) & (t->bucket_count - 1);
+	return node_child_ino(parent, name) & (t->bucket_count - 1);
 }
 
 /* Under the lock. A table that cannot grow gets slower, not wrong. */
@@ -39,7 +40,7 @@ static void grow(struct node_table *t)
 		while (old[i]) {
 			struct node *n = old[i];
 			old[i] = n->next;
-			size_t b = bucket_of(t, n->parent, n->name, n->version);
+			size_t b = bucket_of(t, n->parent, n->name);
 			n->next = buckets[b];
 			buckets[b] = n;
 		}
@@ -50,7 +51,7 @@ static void grow(struct node_table *t)
 /* Under the lock. */
 static struct node *find(struct node_table *t, const struct node *parent, enum node_kind kind, const char *name, uint64_t version)
 {
-	struct node *n = t->buckets[bucket_of(t, parent, name, version)];
+	struct node *n = t->buckets[bucket_of(t, parent, name)];
 	while (n && (n->retired || n->parent != parent || n->kind != kind || n->version != version || strcmp(n->name, name) != 0))
 		n = n->next;
 	return n;
@@ -59,7 +60,7 @@ static struct node *find(struct node_table *t, const struct node *parent, enum n
 /* Under the lock. */
 static void unhash(struct node_table *t, struct node *n)
 {
-	struct node **at = &t->buckets[bucket_of(t, n->parent, n->name, n->version)];
+	struct node **at = &t->buckets[bucket_of(t, n->parent, n->name)];
 	while (*at != n)
 		at = &(*at)->next;
 	*at = n->next;
@@ -98,7 +99,7 @@ int node_get(struct mount *m, struct node *parent, enum node_kind kind, const ch
 	} else if ((n = node_new(parent, kind, parent->view, name, version, facts))) {
 		if (t->count >= t->bucket_count)
 			grow(t);
-		struct node **bucket = &t->buckets[bucket_of(t, parent, name, version)];
+		struct node **bucket = &t->buckets[bucket_of(t, parent, name)];
 		parent->refs++;
 		n->next = *bucket;
 		*bucket = n;
@@ -139,7 +140,7 @@ static void drop(struct mount *m, struct node *n, unsigned refs, uint64_t lookup
 		struct node *parent = n->parent;
 		unhash(&m->nodes, n);
 		(void)pthread_mutex_unlock(&m->nodes.lock);
-		ranking_free(m, n->ranking);
+		ranking_free(n->ranking);
 		free(n);
 		(void)pthread_mutex_lock(&m->nodes.lock);
 		if (parent)
@@ -173,6 +174,20 @@ void node_retire(struct mount *m, struct node *n)
 	(void)pthread_mutex_lock(&m->nodes.lock);
 	n->retired = true;
 	(void)pthread_mutex_unlock(&m->nodes.lock);
+}
+
+size_t nodes_named(struct mount *m, struct node *parent, const char *name, struct node **out, size_t size)
+{
+	struct node_table *t = &m->nodes;
+	size_t count = 0;
+	(void)pthread_mutex_lock(&t->lock);
+	for (struct node *n = t->buckets[bucket_of(t, parent, name)]; n && count < size; n = n->next)
+		if (n->parent == parent && n->lookups && strcmp(n->name, name) == 0) {
+			n->refs++;
+			out[count++] = n;
+		}
+	(void)pthread_mutex_unlock(&t->lock);
+	return count;
 }
 
 static bool is_mirrored(const struct node *n)
@@ -287,7 +302,7 @@ void nodes_release(struct mount *m)
 		while (t->buckets[i]) {
 			struct node *n = t->buckets[i];
 			t->buckets[i] = n->next;
-			ranking_free(m, n->ranking);
+			ranking_free(n->ranking);
 			free(n);
 		}
 	}

@@ -4,7 +4,7 @@
  * request_*(). One that must wait is parked (request.c) and answered from the thread that finishes the work, so that no libfuse thread
  * ever blocks. Nodes (inodes.c) hold names, contents (contents.c) hold what open files read from.
  *
- * Locks: each struct has its own, none is held while another is taken, but for the node table's, inside of which nothing is called. */
+ * Locks: each struct has its own. Inside of one only the node table's may be taken, by node_ref and the like but not by node_unref. */
 #ifndef CORPUSFS_MOUNT_MOUNT_IMPL_H
 #define CORPUSFS_MOUNT_MOUNT_IMPL_H
 
@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "corpusfs.h"
 #include "mount/mount.h"
+#include "mount/names.h"
 
 #include <fuse_lowlevel.h>
 #include <pthread.h>
@@ -22,8 +23,9 @@ enum { NODE_PATH_SIZE = LIMIT_PATH_BYTES + 1 };
 
 /* Seconds that the kernel may use an answer without asking again. */
 #define TIMEOUT_FOREVER 86400.0
-/* What stems from the source, while changes are told to us, and when they are not. An open looks at the source in either case. */
-#define TIMEOUT_WATCHED 60.0
+/* What stems from the source, while changes are told to us, and when they are not. An open looks at the source in either case. The first
+ * is longer because the kernel then learns of a change; short all the same, because it does not drop the name (changes.c). */
+#define TIMEOUT_WATCHED 5.0
 #define TIMEOUT_UNWATCHED 1.0
 
 /* --- nodes (inodes.c) ----------------------------------------------------------------------------------------------- */
@@ -111,6 +113,8 @@ void node_remember(struct mount *m, struct node *n);
 void node_forget(struct mount *m, struct node *n, uint64_t count);
 /* A look-up will not find it any more. */
 void node_retire(struct mount *m, struct node *n);
+/* The nodes that the kernel has of one name, whatever their kind and version, each with a reference; how many there are, at most `size`. */
+size_t nodes_named(struct mount *m, struct node *parent, const char *name, struct node **out, size_t size);
 /* Nodes under which anything from the source is shown, each with a reference, in a malloc'ed array. For "everything changed". */
 int nodes_mirrored(struct mount *m, struct node ***ret, size_t *ret_count);
 /* The inode number that a child will have. */
@@ -151,6 +155,7 @@ struct content {
 	int fd; /* raw/: -1 otherwise */
 	struct stat opened;
 	int backing; /* kernel's id of fd for passthrough; 0: none */
+	struct content *next, *previous; /* among all; under the lock of contents */
 };
 
 /* Takes over blob, results or fd; the node is referenced. NULL: out of memory, and everything was released. */
@@ -159,7 +164,10 @@ struct content *content_new(struct mount *m, struct node *n, struct corpus_blob 
 struct content *content_share(struct mount *m, struct content *c);
 /* One more handle of what the node has open, or NULL. */
 struct content *content_of(struct mount *m, struct node *n);
+void content_ref(struct mount *m, struct content *c);
 void content_unref(struct mount *m, struct content *c);
+/* For the end of the mount: what is still open, which the kernel will not release any more. */
+void contents_release(struct mount *m);
 
 /* --- requests (request.c) -------------------------------------------------------------------------------------------- */
 
@@ -254,10 +262,9 @@ struct changes {
 	pthread_t thread;
 	struct buf paths; /* NUL-terminated */
 	bool started, stop, everything;
-	bool expire; /* the kernel can let a name expire without dropping it */
 };
 
-/* Tells the kernel what changed, from a thread of its own: never from a request's, which the kernel may be waiting for. */
+/* Tells the kernel what changed, from a thread of its own. */
 int changes_start(struct mount *m);
 void changes_stop(struct mount *m);
 void changes_add(struct mount *m, const char *path);
@@ -278,16 +285,18 @@ struct folder {
 	struct corpus_doc *doc;		/* of a chunk folder */
 	struct stat source;		/* likewise */
 	struct corpus_results *results; /* of a result folder */
-	uint64_t serial;		/* likewise: the version of its entries */
+	uint64_t id, serial;		/* likewise: the versions of its hits and of its dot-files */
 	struct buf names;		/* of a source folder, as it was when the listing began: type, inode number, name, one after the other */
 	size_t *starts;
 	size_t count;
 	bool listed;
-	char name[NODE_PATH_SIZE + 16];
+	char name[NODE_PATH_SIZE + NAMES_SUFFIX_SIZE];
+	struct folder *next, *previous; /* among all; under the lock of contents */
 };
 
 struct folder *folder_new(struct mount *m, struct node *n);
 void folder_free(struct mount *m, struct folder *f);
+void folders_release(struct mount *m);
 
 /* What each kind of node can do. A function that is missing is answered with ENOTDIR, EISDIR and the like. `stat` and `entry` never wait. */
 struct node_type {
@@ -344,11 +353,12 @@ struct rankings {
 	pthread_mutex_t lock;
 	struct ranking *newest, *oldest; /* those that hold results */
 	size_t count, hits;
+	uint64_t last_id;
 };
 void rankings_init(struct rankings *k);
 void rankings_release(struct rankings *k);
 /* For a node that goes. */
-void ranking_free(struct mount *m, struct ranking *k);
+void ranking_free(struct ranking *k);
 void view_look_similar(struct request *r, const struct corpus_look *look);
 
 /* --- the mount (session.c) -------------------------------------------------------------------------------------------- */
@@ -359,6 +369,8 @@ struct mount {
 	struct fuse_session *session;
 	struct node_table nodes;
 	pthread_mutex_t contents_lock;
+	struct content *contents;
+	struct folder *folders;
 	pthread_mutex_t requests_lock;
 	pthread_cond_t requests_ended;
 	struct request *parked;

@@ -21,20 +21,21 @@ static const struct node_type *type_of(const struct node *n)
 
 static void op_init(void *data, struct fuse_conn_info *conn)
 {
-	struct mount *m = data;
 	/* RELEASE counts as background work; with the default of 12 at a time a burst of readers leaves thousands of files open. */
 	conn->max_background = 1024;
 	conn->congestion_threshold = 768;
 	/* Our answers are copies from memory: a pipe between would cost two more system calls. */
 	conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
 	conn->want |= conn->capable & FUSE_CAP_CACHE_SYMLINKS;
-	m->changes.expire = conn->capable & FUSE_CAP_EXPIRE_ONLY;
 #ifdef FUSE_CAP_PASSTHROUGH
+	struct mount *m = data;
 	if (conn->capable & FUSE_CAP_PASSTHROUGH) {
 		conn->want |= FUSE_CAP_PASSTHROUGH;
 		conn->max_backing_stack_depth = 1;
 		atomic_store(&m->passthrough, true);
 	}
+#else
+	(void)data;
 #endif
 }
 
@@ -145,7 +146,8 @@ static void read_raw(fuse_req_t fuse, const struct content *c, size_t size, off_
 
 static void op_read(fuse_req_t fuse, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *info)
 {
-	const struct content *c = (const struct content *)(uintptr_t)info->fh;
+	struct mount *m = mount_of(fuse);
+	struct content *c = (struct content *)(uintptr_t)info->fh;
 	(void)ino;
 	if (c->fd >= 0) {
 		read_raw(fuse, c, size, offset);
@@ -153,7 +155,10 @@ static void op_read(fuse_req_t fuse, fuse_ino_t ino, size_t size, off_t offset, 
 	}
 	uint64_t at = offset < 0 ? c->size : (uint64_t)offset;
 	uint64_t left = at < c->size ? c->size - at : 0;
+	/* The reader may have the answer, and have closed the file on another thread, before libfuse has returned. */
+	content_ref(m, c);
 	(void)fuse_reply_buf(fuse, left ? c->text + at : NULL, left < size ? (size_t)left : size);
+	content_unref(m, c);
 }
 
 static void op_release(fuse_req_t fuse, fuse_ino_t ino, struct fuse_file_info *info)

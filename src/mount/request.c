@@ -1,4 +1,5 @@
-/* The life of a kernel request, from its arrival to its one answer. docs/mount-views.md, "How a request waits", tells it in words.
+/* The life of a kernel request, from its arrival to its one answer. docs/mount-views.md, "How a request waits", tells it in words,
+ * docs/waiting-request.pml as a model that spin checks.
  *
  * A request that needs work is parked: its wait is handed to the library (or to the reporter). From then on three may want to answer:
  * completion, an interrupt, and the end of the mount. The wait decides: corpus_cancel says true to one of them, once, and never after

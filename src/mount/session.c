@@ -12,7 +12,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -251,7 +253,28 @@ static int loop(struct mount *m, struct err *err)
 	fuse_loop_cfg_set_max_threads(config, MAX_THREADS);
 	int r = fuse_session_loop_mt(m->session, config);
 	fuse_loop_cfg_destroy(config);
+	r = r == -1 ? -EAGAIN : r; /* libfuse's word for a thread that could not be started */
 	return r < 0 ? err_fail(err, r, "%s: serving ended: %s", m->options->mountpoint, strerror(-r)) : 0;
+}
+
+/* Nobody serves requests, for want of threads, but readers wait for answers, and our own threads may wait for such readers or for an answer. Only
+ * the end of the connection frees them. */
+static void end_connection(struct mount *m)
+{
+	const char *mountpoint = m->options->mountpoint;
+	struct statx root;
+	char path[64];
+	if (is_descriptor(mountpoint) || umount2(mountpoint, MNT_FORCE | UMOUNT_NOFOLLOW) == 0 || errno != EPERM)
+		return;
+	/* From what the kernel knows, without asking us. */
+	if (statx(AT_FDCWD, mountpoint, AT_STATX_DONT_SYNC | AT_SYMLINK_NOFOLLOW, 0, &root) < 0)
+		return;
+	(void)snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%u/abort", root.stx_dev_minor);
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	(void)!write(fd, "1", 1);
+	(void)close(fd);
 }
 
 static int serve(struct mount *m, struct err *err)
@@ -264,6 +287,8 @@ static int serve(struct mount *m, struct err *err)
 	if (error == 0)
 		error = changes_start(m);
 	r = error < 0 ? err_fail(err, error, "a thread cannot be started: %s", strerror(-error)) : loop(m, err);
+	if (r < 0)
+		end_connection(m);
 	/* Waiting requests first: a notification may be waiting in the kernel for one of them. */
 	requests_end(m);
 	changes_stop(m);
@@ -315,11 +340,13 @@ int mount_run(struct corpus *corpus, const struct mount_options *options, char *
 	int r = run(m, &err);
 	if (r < 0)
 		(void)snprintf(error, error_size, "%s", err.text);
-	doc_cache_release(m);
-	if (m->session) {
+	if (m->session)
 		fuse_session_unmount(m->session);
+	folders_release(m);
+	contents_release(m);
+	doc_cache_release(m);
+	if (m->session)
 		fuse_session_destroy(m->session);
-	}
 	nodes_release(m);
 	rankings_release(&m->rankings);
 	corpus_blob_unref(m->readme);

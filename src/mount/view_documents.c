@@ -124,19 +124,22 @@ static int look_at(struct mount *m, struct node *parent, const char *name, struc
 	return r == 0 && parent->view != VIEW_META && !ret->has_text ? -ENOENT : r;
 }
 
+/* While the file is open, its attributes are those of what is open, for the sake of fstat on an old handle. */
 static int document_stat(struct mount *m, struct node *n, struct stat *ret, double *ret_timeout)
 {
-	struct content *c = content_of(m, n);
-	if (!c && !atomic_load(&n->exact)) {
-		struct corpus_look look;
-		int r = look_at(m, n->parent, n->name, &look);
-		if (r < 0 || look.version != n->version)
-			return r < 0 && r != -ENOENT ? r : -ESTALE;
+	struct corpus_look look;
+	int r = look_at(m, n->parent, n->name, &look);
+	bool current = r == 0 && look.version == n->version;
+	if (current)
 		take_size(n, &look);
-	}
-	if (c)
-		content_unref(m, c);
+	struct content *c = current ? NULL : content_of(m, n);
+	if (!current && !c)
+		return r < 0 && r != -ENOENT ? r : -ESTALE;
 	document_attributes(n, ret, ret_timeout);
+	if (c) {
+		content_unref(m, c);
+		*ret_timeout = 0;
+	}
 	return 0;
 }
 

@@ -20,7 +20,8 @@
 enum {
 	KEPT_SETS = 256,
 	KEPT_HITS = 20000,   /* of all sets together: about 30 MB */
-	EARLIER_SECONDS = 60, /* that names of the set before are found */
+	EARLIER_SETS = 8,    /* whose names are still found */
+	EARLIER_SECONDS = 60, /* and for how long */
 	MAX_OPTIONS = 32,    /* folders of options, one below the other */
 	FORM_ESTIMATE = 4096,
 	ATTRIBUTE_BYTES = 64 << 10,
@@ -28,14 +29,21 @@ enum {
 
 #define HIT_TIMEOUT 60.0
 
+struct frozen_set {
+	struct corpus_results *results;
+	uint64_t id;	/* unlike any other set's: the version of its hits */
+	time_t outdated; /* when another took its place */
+};
+
 struct ranking {
-	struct corpus_results *results; /* NULL until ranked, or when it had to go */
-	struct corpus_results *earlier; /* of the node that this one took the place of */
-	time_t earlier_since;
-	uint64_t serial;   /* counts the sets that were frozen here, from 1 */
+	struct node *node; /* whose it is; referenced while kept */
+	struct frozen_set now;			 /* results NULL until ranked, or when it had to go */
+	struct frozen_set earlier[EARLIER_SETS]; /* of the nodes that this one took the place of, the last one first */
+	unsigned earlier_count;
+	uint64_t serial;   /* counts the sets that were frozen here, from 1: the version of the dot-files */
 	uint64_t document; /* similar/: version of the document asked about */
 	bool as_link;
-	bool kept; /* in the list of those that hold sets */
+	bool kept; /* in the list of those that hold sets, whether the kernel still knows the node or not */
 	size_t hits;
 	struct ranking *newer, *older;
 };
@@ -54,10 +62,8 @@ void rankings_release(struct rankings *k)
 }
 
 /* Under the lock. */
-static void detach(struct rankings *all, struct ranking *k)
+static void unlink_ranking(struct rankings *all, struct ranking *k)
 {
-	if (!k->kept)
-		return;
 	*(k->newer ? &k->newer->older : &all->newest) = k->older;
 	*(k->older ? &k->older->newer : &all->oldest) = k->newer;
 	k->kept = false;
@@ -65,11 +71,18 @@ static void detach(struct rankings *all, struct ranking *k)
 	all->hits -= k->hits;
 }
 
-/* Under the lock: as the newest. */
-static void attach(struct rankings *all, struct ranking *k)
+static size_t count_hits(const struct ranking *k)
 {
-	detach(all, k);
-	k->hits = (k->results ? corpus_results_count(k->results) : 0) + (k->earlier ? corpus_results_count(k->earlier) : 0);
+	size_t hits = k->now.results ? corpus_results_count(k->now.results) : 0;
+	for (unsigned i = 0; i < k->earlier_count; i++)
+		hits += corpus_results_count(k->earlier[i].results);
+	return hits;
+}
+
+/* Under the lock: as the newest. */
+static void link_ranking(struct rankings *all, struct ranking *k)
+{
+	k->hits = count_hits(k);
 	k->newer = NULL;
 	k->older = all->newest;
 	*(k->older ? &k->older->newer : &all->oldest) = k;
@@ -79,93 +92,128 @@ static void attach(struct rankings *all, struct ranking *k)
 	all->hits += k->hits;
 }
 
-/* Under the lock: the oldest sets go. */
-static void trim(struct rankings *all)
+/* Under the lock. */
+static void keep(struct mount *m, struct ranking *k)
 {
-	while (all->count > 1 && (all->count > KEPT_SETS || all->hits > KEPT_HITS)) {
-		struct ranking *k = all->oldest;
-		detach(all, k);
-		corpus_results_unref(k->results);
-		corpus_results_unref(k->earlier);
-		k->results = k->earlier = NULL;
-	}
+	if (k->kept)
+		unlink_ranking(&m->rankings, k);
+	else
+		(void)node_ref(m, k->node);
+	link_ranking(&m->rankings, k);
 }
 
-void ranking_free(struct mount *m, struct ranking *k)
+static void drop_sets(struct ranking *k)
+{
+	corpus_results_unref(k->now.results);
+	k->now.results = NULL;
+	while (k->earlier_count)
+		corpus_results_unref(k->earlier[--k->earlier_count].results);
+}
+
+/* Takes the lock: the oldest sets go. A node that was only kept for them goes as well, for which the lock is let go. */
+static void trim(struct mount *m)
+{
+	struct rankings *all = &m->rankings;
+	(void)pthread_mutex_lock(&all->lock);
+	while (all->count > 1 && (all->count > KEPT_SETS || all->hits > KEPT_HITS)) {
+		struct ranking *k = all->oldest;
+		unlink_ranking(all, k);
+		drop_sets(k);
+		(void)pthread_mutex_unlock(&all->lock);
+		node_unref(m, k->node);
+		(void)pthread_mutex_lock(&all->lock);
+	}
+	(void)pthread_mutex_unlock(&all->lock);
+}
+
+/* Its node goes, so it is in no list; or the mount ends. */
+void ranking_free(struct ranking *k)
 {
 	if (!k)
 		return;
-	(void)pthread_mutex_lock(&m->rankings.lock);
-	detach(&m->rankings, k);
-	(void)pthread_mutex_unlock(&m->rankings.lock);
-	corpus_results_unref(k->results);
-	corpus_results_unref(k->earlier);
+	drop_sets(k);
 	free(k);
 }
 
-/* The set that is frozen in a result folder, referenced, or NULL. */
-static struct corpus_results *frozen(struct mount *m, struct node *folder, uint64_t *ret_serial)
+/* The rank begins the name. */
+static const struct corpus_hit *find_hit(const struct corpus_results *results, const char *name)
 {
-	struct corpus_results *results = NULL;
-	(void)pthread_mutex_lock(&m->rankings.lock);
-	struct ranking *k = folder->ranking;
-	if (k->results) {
-		attach(&m->rankings, k);
-		results = corpus_results_ref(k->results);
-		*ret_serial = k->serial;
-	}
-	(void)pthread_mutex_unlock(&m->rankings.lock);
-	return results;
+	unsigned long rank = strtoul(name, NULL, 10);
+	const struct corpus_hit *h = rank && rank <= LIMIT_RESULTS ? corpus_results_hit(results, (uint32_t)rank - 1) : NULL;
+	return h && strcmp(h->name, name) == 0 ? h : NULL;
 }
 
-/* Freezes a set, which is taken over, unless somebody was faster; gives the one that is frozen, referenced. */
-static struct corpus_results *freeze(struct mount *m, struct node *folder, struct corpus_results *results, uint64_t *ret_serial)
+/* What a folder, a dot-file or a hit is made from. */
+struct shown_set {
+	struct corpus_results *results; /* a reference */
+	uint64_t id, serial;
+};
+
+/* Under the lock. */
+static struct shown_set show_now(const struct ranking *k)
 {
-	struct corpus_results *extra = NULL;
+	return (struct shown_set){corpus_results_ref(k->now.results), k->now.id, k->serial};
+}
+
+/* The set that is frozen in a result folder; false when there is none. */
+static bool frozen(struct mount *m, struct node *folder, struct shown_set *ret)
+{
 	(void)pthread_mutex_lock(&m->rankings.lock);
 	struct ranking *k = folder->ranking;
-	if (k->results) {
-		extra = results;
-	} else {
-		k->results = results;
+	bool have = k->now.results != NULL;
+	if (have) {
+		keep(m, k);
+		*ret = show_now(k);
+	}
+	(void)pthread_mutex_unlock(&m->rankings.lock);
+	return have;
+}
+
+/* Freezes a set, which is taken over, unless somebody was faster; gives the one that is frozen. */
+static struct shown_set freeze(struct mount *m, struct node *folder, struct corpus_results *results)
+{
+	(void)pthread_mutex_lock(&m->rankings.lock);
+	struct ranking *k = folder->ranking;
+	if (!k->now.results) {
+		k->now = (struct frozen_set){.results = results, .id = ++m->rankings.last_id};
 		k->serial++;
+		results = NULL;
 	}
-	results = corpus_results_ref(k->results);
-	*ret_serial = k->serial;
-	attach(&m->rankings, k);
-	trim(&m->rankings);
+	struct shown_set shown = show_now(k);
+	keep(m, k);
 	(void)pthread_mutex_unlock(&m->rankings.lock);
-	corpus_results_unref(extra);
-	return results;
+	corpus_results_unref(results);
+	trim(m);
+	return shown;
 }
 
-/* The set that entries of this version belong to; 0: the one before. NULL when it is gone. */
-static struct corpus_results *set_of_version(struct mount *m, struct node *folder, uint64_t version)
+/* Finds the hit of this name among the sets of a folder: in the one with this id, or, with id 0, in those that were there before and have not
+ * been gone for long. 0 and a set that holds it; -ESTALE. */
+static int find_in_sets(struct mount *m, struct node *folder, const char *name, uint64_t id, struct shown_set *ret, const struct corpus_hit **ret_hit)
 {
+	int r = -ESTALE;
+	time_t now = time(NULL);
 	(void)pthread_mutex_lock(&m->rankings.lock);
 	struct ranking *k = folder->ranking;
-	struct corpus_results *results = version == 0 ? k->earlier : version == k->serial ? k->results : NULL;
-	if (results)
-		results = corpus_results_ref(results);
+	for (unsigned i = 0; i <= k->earlier_count && r < 0; i++) {
+		const struct frozen_set *set = i ? &k->earlier[i - 1] : &k->now;
+		bool fits = id ? set->id == id : i && now - set->outdated < EARLIER_SECONDS;
+		const struct corpus_hit *h = fits && set->results ? find_hit(set->results, name) : NULL;
+		if (!h)
+			continue;
+		*ret = (struct shown_set){corpus_results_ref(set->results), set->id, k->serial};
+		*ret_hit = h;
+		r = 0;
+	}
 	(void)pthread_mutex_unlock(&m->rankings.lock);
-	return results;
-}
-
-static struct corpus_results *earlier_set(struct mount *m, struct node *folder)
-{
-	(void)pthread_mutex_lock(&m->rankings.lock);
-	struct ranking *k = folder->ranking;
-	bool young = k->earlier && time(NULL) - k->earlier_since < EARLIER_SECONDS;
-	struct corpus_results *results = young ? corpus_results_ref(k->earlier) : NULL;
-	(void)pthread_mutex_unlock(&m->rankings.lock);
-	return results;
+	return r;
 }
 
 /* Version that a dot-file of the folder has: of the set that is frozen, or of the next one. */
 static uint64_t form_version(struct mount *m, struct node *folder)
 {
 	(void)pthread_mutex_lock(&m->rankings.lock);
-	uint64_t version = folder->ranking->serial + (folder->ranking->results == NULL);
+	uint64_t version = folder->ranking->serial + (folder->ranking->now.results == NULL);
 	(void)pthread_mutex_unlock(&m->rankings.lock);
 	return version;
 }
@@ -188,58 +236,66 @@ struct asked {
 	bool as_link;
 };
 
-/* True when the index or the document has changed since the node was ranked; gives the set, which then is the earlier one. */
-static bool outdated(struct mount *m, struct node *n, const struct asked *a, struct corpus_results **ret_earlier)
+/* True when the index or the document has changed since the node was ranked; copies its sets, which then are earlier ones. */
+static bool outdated(struct mount *m, struct node *n, const struct asked *a, struct ranking *successor)
 {
 	(void)pthread_mutex_lock(&m->rankings.lock);
 	struct ranking *k = n->ranking;
-	bool old = k && (k->document != a->document || (k->results && corpus_results_generation(k->results) != corpus_generation(m->corpus)));
-	if (old && k->results)
-		*ret_earlier = corpus_results_ref(k->results);
+	bool ranked = k && k->now.results;
+	bool old = k && (k->document != a->document || (ranked && corpus_results_generation(k->now.results) != corpus_generation(m->corpus)));
+	for (unsigned i = !ranked; old && i <= k->earlier_count && successor->earlier_count < EARLIER_SETS; i++) {
+		struct frozen_set *set = &successor->earlier[successor->earlier_count++];
+		*set = i ? k->earlier[i - 1] : k->now;
+		set->outdated = i ? set->outdated : time(NULL);
+		(void)corpus_results_ref(set->results);
+	}
+	bool kept = old && k->kept;
+	if (kept)
+		unlink_ranking(&m->rankings, k);
 	(void)pthread_mutex_unlock(&m->rankings.lock);
+	if (kept)
+		node_unref(m, n); /* the caller has another reference */
 	return old;
 }
 
-/* Takes over `earlier`. */
-static int give_ranking(struct mount *m, struct node *n, const struct asked *a, struct corpus_results *earlier)
+/* Gives a node its ranking, which is taken over, unless it has one. */
+static void give_ranking(struct mount *m, struct node *n, struct ranking *k)
 {
-	struct ranking *k = calloc(1, sizeof(*k));
 	(void)pthread_mutex_lock(&m->rankings.lock);
-	if (k && !n->ranking) {
-		*k = (struct ranking){.earlier = earlier, .earlier_since = time(NULL), .document = a->document, .as_link = a->as_link};
+	if (!n->ranking) {
 		n->ranking = k;
-		if (earlier)
-			attach(&m->rankings, k);
+		k->node = n;
+		if (k->earlier_count)
+			keep(m, k);
 		k = NULL;
-		earlier = NULL;
 	}
-	bool good = n->ranking != NULL;
 	(void)pthread_mutex_unlock(&m->rankings.lock);
-	free(k);
-	corpus_results_unref(earlier);
-	return good ? 0 : -ENOMEM;
+	ranking_free(k);
 }
 
 static int results_node(struct mount *m, const struct asked *a, struct node **ret)
 {
-	struct corpus_results *earlier = NULL;
 	struct node *n = node_find(m, a->parent, NODE_RESULTS, a->name, a->caller);
-	if (n && outdated(m, n, a, &earlier)) {
+	struct ranking *k = calloc(1, sizeof(*k));
+	if (!k) {
+		node_unref(m, n);
+		return -ENOMEM;
+	}
+	k->document = a->document;
+	k->as_link = a->as_link;
+	if (n && outdated(m, n, a, k)) {
 		node_retire(m, n);
 		node_unref(m, n);
 		n = NULL;
 	}
 	int r = n ? 0 : node_get(m, a->parent, NODE_RESULTS, a->name, a->caller, a->facts, &n);
 	if (r < 0) {
-		corpus_results_unref(earlier);
+		ranking_free(k);
 		return r;
 	}
-	r = give_ranking(m, n, a, earlier);
-	if (r < 0)
-		node_unref(m, n);
-	else
-		*ret = n;
-	return r;
+	give_ranking(m, n, k);
+	*ret = n;
+	return 0;
 }
 
 static void reply_results_node(struct request *r, const struct asked *a)
@@ -335,7 +391,7 @@ static void look_option(struct request *r)
 		result = node_get(m, r->node, NODE_SEARCH_FOLDER, r->name, 0, &none, &n);
 	}
 	if (result == 0)
-		result = view_found(m, n, TIMEOUT_WATCHED, &f);
+		result = view_found(m, n, TIMEOUT_FOREVER, &f);
 	if (result < 0)
 		request_reply_error(r, result);
 	else
@@ -406,20 +462,19 @@ const struct node_type search_folder_type = {.look = search_look, .stat = view_t
 /* --- ranking ---------------------------------------------------------------------------------------------------------------- */
 
 /* Goes on with the set of a result folder, now or when it was made. */
-static void with_results(struct request *r, struct node *folder, void (*go_on)(struct request *, struct corpus_results *, uint64_t),
+static void with_results(struct request *r, struct node *folder, void (*go_on)(struct request *, struct shown_set),
 			 void (*then)(struct request *, int, void *))
 {
 	struct mount *m = r->mount;
 	struct caller caller;
-	uint64_t serial;
+	struct shown_set set;
 	request_caller(r, &caller);
 	if (caller.hash != folder->version) {
 		request_reply_error(r, -ESTALE); /* another user's: looked up again, it is this one's */
 		return;
 	}
-	struct corpus_results *results = frozen(m, folder, &serial);
-	if (results) {
-		go_on(r, results, serial);
+	if (frozen(m, folder, &set)) {
+		go_on(r, set);
 		return;
 	}
 	if (folder->view == VIEW_SIMILAR) {
@@ -502,27 +557,20 @@ static int hit_child(struct mount *m, struct node *folder, const struct corpus_h
 	return r < 0 ? r : view_found(m, n, entry_timeout(m), ret);
 }
 
-/* The rank begins the name. */
-static const struct corpus_hit *find_hit(const struct corpus_results *results, const char *name)
-{
-	unsigned long rank = strtoul(name, NULL, 10);
-	const struct corpus_hit *h = rank && rank <= LIMIT_RESULTS ? corpus_results_hit(results, (uint32_t)rank - 1) : NULL;
-	return h && strcmp(h->name, name) == 0 ? h : NULL;
-}
-
-static void look_in_results(struct request *r, struct corpus_results *results, uint64_t serial)
+static void look_in_results(struct request *r, struct shown_set set)
 {
 	struct mount *m = r->mount;
 	struct found f;
-	const struct corpus_hit *h = find_hit(results, r->name);
+	const struct corpus_hit *h = find_hit(set.results, r->name);
+	int result = 0;
 	if (!h) {
-		corpus_results_unref(results);
-		results = earlier_set(m, r->node);
-		h = results ? find_hit(results, r->name) : NULL;
-		serial = 0;
+		corpus_results_unref(set.results);
+		set.results = NULL;
+		result = find_in_sets(m, r->node, r->name, 0, &set, &h) < 0 ? -ENOENT : 0;
 	}
-	int result = h ? hit_child(m, r->node, h, serial, &f) : -ENOENT;
-	corpus_results_unref(results);
+	if (result == 0)
+		result = hit_child(m, r->node, h, set.id, &f);
+	corpus_results_unref(set.results);
 	if (result < 0)
 		request_reply_error(r, result);
 	else
@@ -531,13 +579,10 @@ static void look_in_results(struct request *r, struct corpus_results *results, u
 
 static void look_ready(struct request *r, int result, void *object)
 {
-	uint64_t serial;
-	if (result < 0) {
+	if (result < 0)
 		request_reply_error(r, result);
-		return;
-	}
-	struct corpus_results *results = freeze(r->mount, r->node, object, &serial);
-	look_in_results(r, results, serial);
+	else
+		look_in_results(r, freeze(r->mount, r->node, object));
 }
 
 static void results_look(struct request *r)
@@ -560,28 +605,26 @@ static void results_look(struct request *r)
 		request_reply_never(r);
 }
 
-static void open_results(struct request *r, struct corpus_results *results, uint64_t serial)
+static void open_results(struct request *r, struct shown_set set)
 {
 	struct folder *f = folder_new(r->mount, r->node);
 	if (!f) {
-		corpus_results_unref(results);
+		corpus_results_unref(set.results);
 		request_reply_error(r, -ENOMEM);
 		return;
 	}
-	f->results = results;
-	f->serial = serial;
+	f->results = set.results;
+	f->id = set.id;
+	f->serial = set.serial;
 	request_reply_folder(r, f, false);
 }
 
 static void open_ready(struct request *r, int result, void *object)
 {
-	uint64_t serial;
-	if (result < 0) {
+	if (result < 0)
 		request_reply_error(r, result);
-		return;
-	}
-	struct corpus_results *results = freeze(r->mount, r->node, object, &serial);
-	open_results(r, results, serial);
+	else
+		open_results(r, freeze(r->mount, r->node, object));
 }
 
 static void results_open(struct request *r)
@@ -600,7 +643,7 @@ static int results_entry(struct mount *m, struct folder *f, size_t *index, bool 
 	ret->ino = node_child_ino(f->node, ret->name);
 	if (!want)
 		return 1;
-	int r = h ? hit_child(m, f->node, h, f->serial, &ret->found) : form_child(m, f->node, ret->name, f->serial, &ret->found);
+	int r = h ? hit_child(m, f->node, h, f->id, &ret->found) : form_child(m, f->node, ret->name, f->serial, &ret->found);
 	return r < 0 ? r : 1;
 }
 
@@ -608,15 +651,15 @@ const struct node_type results_type = {.look = results_look, .stat = kept_stat, 
 
 /* --- dot-files ------------------------------------------------------------------------------------------------------------------ */
 
-static void open_form(struct request *r, struct corpus_results *results, uint64_t serial)
+static void open_form(struct request *r, struct shown_set set)
 {
 	struct node *n = r->node;
 	struct corpus_blob *blob;
 	size_t i = 0;
 	while (i + 1 < FORM_COUNT && strcmp(n->name, forms[i].name) != 0)
 		i++;
-	int result = serial == n->version ? corpus_results_blob(results, forms[i].form, &blob) : -ESTALE;
-	corpus_results_unref(results);
+	int result = set.serial == n->version ? corpus_results_blob(set.results, forms[i].form, &blob) : -ESTALE;
+	corpus_results_unref(set.results);
 	if (result < 0)
 		request_reply_error(r, result);
 	else
@@ -625,13 +668,10 @@ static void open_form(struct request *r, struct corpus_results *results, uint64_
 
 static void form_ready(struct request *r, int result, void *object)
 {
-	uint64_t serial;
-	if (result < 0) {
+	if (result < 0)
 		request_reply_error(r, result);
-		return;
-	}
-	struct corpus_results *results = freeze(r->mount, r->node->parent, object, &serial);
-	open_form(r, results, serial);
+	else
+		open_form(r, freeze(r->mount, r->node->parent, object));
 }
 
 static void form_open(struct request *r)
@@ -646,15 +686,10 @@ const struct node_type form_type = {.stat = kept_stat, .open = form_open};
 /* The hit that a node stands for; *ret_results keeps it alive. -ESTALE when its set has gone: looked up again, it is ranked again. */
 static int hit_of(struct mount *m, struct node *n, struct corpus_results **ret_results, const struct corpus_hit **ret)
 {
-	struct corpus_results *results = set_of_version(m, n->parent, n->version);
-	const struct corpus_hit *h = results ? find_hit(results, n->name) : NULL;
-	if (!h) {
-		corpus_results_unref(results);
-		return -ESTALE;
-	}
-	*ret_results = results;
-	*ret = h;
-	return 0;
+	struct shown_set set = {0};
+	int r = find_in_sets(m, n->parent, n->name, n->version, &set, ret);
+	*ret_results = set.results;
+	return r;
 }
 
 static void hit_open(struct request *r)

@@ -76,17 +76,34 @@ struct folder *folder_new(struct mount *m, struct node *n)
 		return NULL;
 	f->node = node_ref(m, n);
 	buf_init(&f->names, LISTING_BYTES);
+	(void)pthread_mutex_lock(&m->contents_lock);
+	f->next = m->folders;
+	if (f->next)
+		f->next->previous = f;
+	m->folders = f;
+	(void)pthread_mutex_unlock(&m->contents_lock);
 	return f;
 }
 
 void folder_free(struct mount *m, struct folder *f)
 {
+	(void)pthread_mutex_lock(&m->contents_lock);
+	*(f->previous ? &f->previous->next : &m->folders) = f->next;
+	if (f->next)
+		f->next->previous = f->previous;
+	(void)pthread_mutex_unlock(&m->contents_lock);
 	corpus_doc_unref(f->doc);
 	corpus_results_unref(f->results);
 	buf_release(&f->names);
 	free(f->starts);
 	node_unref(m, f->node);
 	free(f);
+}
+
+void folders_release(struct mount *m)
+{
+	while (m->folders)
+		folder_free(m, m->folders);
 }
 
 static int collect(void *context, const char *name, unsigned char type, uint64_t ino)

@@ -69,11 +69,26 @@ static int score_term(struct searcher *s, struct store_read *r, struct span term
 	return result;
 }
 
+static bool any_positive(const float *scores)
+{
+	int any = 0;
+	for (int i = 0; i < 64; i++)
+		any |= scores[i] > 0;
+	return any;
+}
+
+/* In rounds of 64, because in most a query has no word. */
 static void mix_scores(struct searcher *s)
 {
-	for (uint32_t id = 0; id < s->chunk_limit; id++)
-		if (s->bm25[id] > 0)
-			s->bm25[id] = (1 - BM25_DOCUMENT_SHARE) * s->bm25[id] + BM25_DOCUMENT_SHARE * s->doc_bm25[s->groups[id]];
+	for (uint32_t first = 0; first < s->capacity; first += 64) {
+		float *scores = s->bm25 + first;
+		const uint32_t *groups = s->groups + first;
+		if (!any_positive(scores))
+			continue;
+		for (int i = 0; i < 64; i++)
+			if (scores[i] > 0)
+				scores[i] = (1 - BM25_DOCUMENT_SHARE) * scores[i] + BM25_DOCUMENT_SHARE * s->doc_bm25[groups[i]];
+	}
 }
 
 int bm25_score(struct searcher *s, struct store_read *r, const struct term_postings *query)

@@ -40,6 +40,7 @@ void searcher_free(struct searcher *s)
 	free(s->doc_bm25);
 	free(s->doc_cosine);
 	free(s->doc_lengths);
+	free(s->doc_first);
 	free(s->docs);
 	free(s);
 }
@@ -60,6 +61,7 @@ static int grow_columns(struct searcher *s, uint32_t segment_count)
 	free(s->doc_bm25);
 	free(s->doc_cosine);
 	free(s->doc_lengths);
+	free(s->doc_first);
 	s->segments = malloc(capacity * sizeof(*s->segments));
 	s->bm25 = malloc(chunks * sizeof(*s->bm25));
 	s->cosine = malloc(chunks * sizeof(*s->cosine));
@@ -68,30 +70,44 @@ static int grow_columns(struct searcher *s, uint32_t segment_count)
 	s->doc_bm25 = malloc(chunks * sizeof(*s->doc_bm25)); /* there are at most as many documents as chunks; pages are taken when used */
 	s->doc_cosine = malloc(chunks * sizeof(*s->doc_cosine));
 	s->doc_lengths = malloc(chunks * sizeof(*s->doc_lengths));
+	s->doc_first = malloc((chunks + 1) * sizeof(*s->doc_first));
 	bool columns = s->segments && s->bm25 && s->cosine && s->eligible && s->groups;
-	bool grown = columns && s->doc_bm25 && s->doc_cosine && s->doc_lengths;
+	bool grown = columns && s->doc_bm25 && s->doc_cosine && s->doc_lengths && s->doc_first;
 	s->segment_capacity = grown ? (uint32_t)capacity : 0;
 	return grown ? 0 : -ENOMEM;
 }
 
-/* Numbers the documents. A document's chunks have neighbouring ids, and are live all or none. */
+/* Continues the numbering of documents over one segment. A document's chunks have neighbouring ids, and are live all or none. */
+static void group_segment(struct searcher *s, const struct store_segment *segment, uint32_t *last)
+{
+	uint32_t *restrict groups = s->groups + segment->first;
+	for (uint32_t k = 0; k < segment->count;) {
+		uint32_t doc = segment->docs[k], length = 0, group = s->group_count;
+		if (group && doc == *last) {
+			group--; /* it began in the segment before */
+		} else {
+			s->doc_first[group] = segment->first + k;
+			s->doc_bm25[group] = 0;
+			s->doc_lengths[group] = 0;
+			s->live_group_count += is_eligible(s, segment->first + k);
+			s->group_count++;
+		}
+		for (; k < segment->count && segment->docs[k] == doc; k++) {
+			groups[k] = group;
+			length += segment->lengths[k];
+		}
+		s->doc_lengths[group] += length;
+		*last = doc;
+	}
+}
+
 static void group_chunks(struct searcher *s)
 {
 	uint32_t last = 0;
 	s->group_count = s->live_group_count = 0;
-	for (uint32_t i = 0; i < s->segment_count; i++) {
-		const struct store_segment *segment = &s->segments[i];
-		for (uint32_t k = 0; k < segment->count; k++) {
-			if (!s->group_count || segment->docs[k] != last) {
-				s->doc_lengths[s->group_count] = 0;
-				s->doc_bm25[s->group_count++] = 0;
-				s->live_group_count += is_eligible(s, segment->first + k);
-				last = segment->docs[k];
-			}
-			s->groups[segment->first + k] = s->group_count - 1;
-			s->doc_lengths[s->group_count - 1] += segment->lengths[k];
-		}
-	}
+	for (uint32_t i = 0; i < s->segment_count; i++)
+		group_segment(s, &s->segments[i], &last);
+	s->doc_first[s->group_count] = s->chunk_limit;
 }
 
 /* Takes the segments of the snapshot; `eligible` becomes the live chunks, scores are cleared. */
@@ -166,6 +182,13 @@ static bool is_zero(const float *x, uint32_t dims)
 	return true;
 }
 
+/* A name in code or a number of a part is matched by words or not at all, so vectors count half beside it. */
+static float keyword_weight(const struct search_request *request, const struct syntax *syntax)
+{
+	float weight = request->keyword_weight;
+	return syntax->has_name ? 1 - (1 - weight) * 0.5f : weight;
+}
+
 /* The mode in which a request can be answered. A zero vector is that of a text without a known word: it is near to nothing. */
 static enum search_mode effective_mode(const struct search_request *request)
 {
@@ -200,10 +223,11 @@ int search_run(struct searcher *s, struct store_read *r, const struct search_req
 	if (request->mode == SEARCH_VECTOR && !request->vector)
 		return -EINVAL;
 	struct search_results results = {.generation = store_read_generation(r), .vectors_missing = request->mode == SEARCH_HYBRID && !request->vector};
-	struct fusion fusion = {.mode = effective_mode(request), .keyword_weight = request->keyword_weight};
+	struct fusion fusion = {.mode = effective_mode(request)};
 	struct store_index_stats stats;
 	struct syntax CLEANUP(syntax_release) syntax = {0};
 	int result = syntax_parse(request->text, &syntax);
+	fusion.keyword_weight = keyword_weight(request, &syntax);
 	if (!result)
 		result = store_index_stats(r, &stats);
 	if (!result)
@@ -221,6 +245,7 @@ int search_run(struct searcher *s, struct store_read *r, const struct search_req
 	results.scored_by_vector = fusion.cosine.scored;
 	results.bm25_max = fusion.bm25.max;
 	results.cosine_min = fusion.cosine.scored ? fusion.cosine.min : 0;
+	results.keyword_weight = fusion.keyword_weight;
 	results.cosine_max = fusion.cosine.scored ? fusion.cosine.max : 0;
 	*ret = results;
 	return 0;

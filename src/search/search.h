@@ -49,6 +49,7 @@ struct search_results {
 	uint64_t generation;
 	uint32_t eligible_chunks, scored_by_keyword, scored_by_vector; /* for .explain.json */
 	float bm25_max, cosine_min, cosine_max;
+	float keyword_weight; /* as used: vectors count half when the query holds a name (docs/ranking.md) */
 	bool vectors_missing; /* a vector was wanted and some eligible chunk has none: degraded */
 	char terms[2048];     /* the query's terms as searched, separated by blanks, cut */
 };

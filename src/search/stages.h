@@ -31,6 +31,7 @@ struct searcher {
 	float *doc_bm25;    /* by group: the score of the whole document */
 	float *doc_cosine;  /* by group: the mean over its chunks */
 	uint32_t *doc_lengths; /* by group */
+	uint32_t *doc_first;   /* by group: its first chunk; one more entry, chunk_limit */
 	uint32_t group_count, live_group_count;
 	uint64_t *docs;	    /* bit a document: has an eligible chunk; only where there is a filter */
 	size_t doc_words;

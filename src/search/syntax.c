@@ -65,6 +65,38 @@ static size_t take_item(struct syntax *x, struct span query, size_t at)
 	return end;
 }
 
+static bool is_letter(unsigned char c)
+{
+	return (c | 32) >= 'a' && (c | 32) <= 'z';
+}
+
+static bool is_upper(unsigned char c)
+{
+	return c >= 'A' && c <= 'Z';
+}
+
+static bool is_digit(unsigned char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* The neighbours a, b inside one word, with `before` in front of a, as nobody writes them in prose. "PDFs" is prose. */
+static bool is_seam(unsigned char before, unsigned char a, unsigned char b)
+{
+	if (is_letter(a) && is_letter(b))
+		return (!is_upper(a) && is_upper(b)) || (is_upper(before) && is_upper(a) && !is_upper(b) && b != 's');
+	return (is_letter(a) && (is_digit(b) || b == '_')) || (is_letter(b) && (is_digit(a) || a == '_'));
+}
+
+static bool find_name(struct span query)
+{
+	const unsigned char *p = (const unsigned char *)query.data;
+	for (size_t i = 1; i < query.size; i++)
+		if (is_seam(i >= 2 ? p[i - 2] : ' ', p[i - 1], p[i]))
+			return true;
+	return false;
+}
+
 static bool begins_item(struct span query, size_t at)
 {
 	return !is_blank(query.data[at]) && (at == 0 || is_blank(query.data[at - 1]));
@@ -96,6 +128,7 @@ int syntax_parse(struct span query, struct syntax *ret)
 			at = end - 1;
 	}
 	x.words = (struct span){x.memory, query.size};
+	x.has_name = find_name(query);
 	*ret = x;
 	return 0;
 }

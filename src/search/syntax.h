@@ -1,4 +1,4 @@
-/* What a query says beside its words: "quoted phrases" that must be there, and -words that must not. Pure. */
+/* What a query says beside its words: "quoted phrases" that must be there, -words that must not, and whether it holds a name. Pure. */
 #ifndef CORPUSFS_SEARCH_SYNTAX_H
 #define CORPUSFS_SEARCH_SYNTAX_H
 
@@ -21,6 +21,7 @@ struct syntax {
 	struct span words; /* the query without what is excluded: what is scored */
 	struct syntax_item required[SYNTAX_ITEMS], excluded[SYNTAX_ITEMS];
 	uint32_t required_count, excluded_count;
+	bool has_name; /* a word like sha256, max_size, camelCase or HTTPServer is in it */
 	char *memory;
 };
 

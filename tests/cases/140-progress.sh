@@ -4,10 +4,15 @@
 need python3
 docs=$TMP/docs
 mkdir "$docs"
-for ((i = 0; i < 3000; i++)); do
-	printf 'Document %d speaks of %d apples, of the weather in week %d and of nothing else.\n' $i $((i * 37)) $((i % 52)) \
-		>"$docs/a document with a rather long name that does not fit into a narrow terminal — number $i.txt"
-done
+# Enough text that a fast machine draws the bar more than once.
+python3 - "$docs" <<'END'
+import sys
+for i in range(3000):
+    name = "a document with a rather long name that does not fit into a narrow terminal \u2014 number %d.txt" % i
+    with open(sys.argv[1] + "/" + name, "w", encoding="utf-8") as f:
+        for k in range(150):
+            f.write("Document %d speaks of %d apples, of the weather in week %d and of nothing else.\n" % (i, i * 37 + k, (i + k) % 52))
+END
 
 # Runs a command on a pseudo-terminal of the width given and keeps what it writes there; SIGNAL is sent once the bar is up.
 cat >"$TMP/terminal" <<'END'

@@ -36,8 +36,15 @@ run_lines README < <(fenced "$ROOT/README.md")
 run_lines manual < <(awk '/^\.Bd -literal/ { inside = 1; next } /^\.Ed/ { inside = 0 } inside && /^(corpusfs|cat|grep) /' "$ROOT/docs/corpusfs.1")
 ok 'nothing is left mounted' eval '! is_mounted "$HOME/corpus"'
 
+# What the documents point to is there.
+for document in README.md $(cd "$ROOT" && ls docs/*.md); do
+	for target in $(grep -o '](\([^)]*\))' "$ROOT/$document" | sed 's/](\(.*\))/\1/; s/#.*//' | grep -v '^http' | grep -F .); do
+		ok "$document points to $target" test -e "$ROOT/$(dirname "$document")/$target"
+	done
+done
+
 # The manual and the program name the same options.
-for verb in mount index search status verify; do
+for verb in mount index search status verify export eval; do
 	for option in $("$PROGRAM" help $verb | sed -n 's/^ .*--\([a-z_]*\).*/\1/p'); do
 		ok "the manual has --$option of $verb" grep -Eq "(Fl|,) -$option|Fl f , -$option" "$ROOT/docs/corpusfs.1"
 	done

@@ -14,6 +14,7 @@
 
 ROOT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd) || exit 2
 PROGRAM=${PROGRAM:-$ROOT/build/corpusfs}
+TOOLS=${TOOLS:-$ROOT/build/normal/tools}
 CASE=${0##*/} CASE=${CASE%.sh}
 TMP=$(mktemp -d "${TMPDIR:-/tmp}/corpusfs-$CASE.XXXXXX") || exit 2
 
@@ -23,6 +24,10 @@ for variable in $(env | sed -n 's/^\(CORPUSFS_[A-Z_]*\)=.*/\1/p'); do
 done
 unset NO_COLOR
 export HOME=$TMP/home XDG_CACHE_HOME=$TMP/home/.cache LC_ALL=C.UTF-8 TERM=${TERM:-dumb} TZ=UTC
+# What a sanitizer finds in any process of the case comes to files, so that done_testing sees it whatever became of standard error.
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$TMP/sanitizer:suppressions=$ROOT/tests/cases/asan.supp
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}log_path=$TMP/sanitizer:print_stacktrace=1
+export TSAN_OPTIONS=${TSAN_OPTIONS:+$TSAN_OPTIONS:}log_path=$TMP/sanitizer
 mkdir -p "$HOME"
 
 checks=0 failures=0 mounts=()
@@ -138,7 +143,17 @@ skip_all() {
 	done_testing
 }
 
+# Ends the mounts that are left. A process that did not end well is a failure of the case: it crashed, or a sanitizer spoke.
 done_testing() {
+	local entry
+	for entry in "${mounts[@]}"; do
+		end_mount "$entry"
+		judge_end "$entry"
+	done
+	mounts=()
+	for entry in "$TMP"/sanitizer.*; do
+		[ ! -s "$entry" ] || fail 'no sanitizer found anything' "$(head -n 80 "$entry")"
+	done
 	printf '1..%d\n' "$checks"
 	[ "$failures" -eq 0 ]
 	exit
@@ -258,6 +273,18 @@ end_mount() {
 	fi
 }
 
+# SIGKILL is what a case sent itself, or what end_mount had to; 127 is a process that the case has waited for.
+judge_end() {
+	local pid=${1%%:*} mountpoint=${1#*:} status
+	[ "$pid" -ne 0 ] || return 0
+	wait "$pid" 2>/dev/null
+	status=$?
+	case $status in
+	0 | 127 | 137) ;;
+	*) fail "the process of $mountpoint ended with status $status" "$(tail -n 60 "$mountpoint.log")" ;;
+	esac
+}
+
 cleanup() {
 	local entry
 	trap - EXIT INT TERM HUP
@@ -271,6 +298,18 @@ cleanup() {
 }
 trap cleanup EXIT
 trap 'exit 143' INT TERM HUP
+
+# same_views MOUNT OTHER QUERY...: two checks a view and query: every file is the same, byte for byte, and the queries find the same.
+same_views() {
+	local one=$1 other=$2 view query
+	shift 2
+	for view in raw clean chunks vectors meta; do
+		ok "$view/ is the same" diff -rq --no-dereference "$one/$view" "$other/$view"
+	done
+	for query; do
+		ok "the same is found for: $query" cmp "$one/search/@k=50/$query/.results.jsonl" "$other/search/@k=50/$query/.results.jsonl"
+	done
+}
 
 # --- documents -------------------------------------------------------------------------------------------------------
 

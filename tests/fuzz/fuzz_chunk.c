@@ -1,5 +1,5 @@
-/* Splitting any text in every syntax: the chunks cover it, no cut falls inside a sequence or grapheme, sizes keep to the recipe, and the
- * list survives packing. */
+/* Splitting any text in every syntax: the chunks cover it, no cut falls inside a sequence or grapheme, sizes keep to the recipe,
+ * and the list survives packing. */
 #include "chunk/chunk.h"
 #include "chunk/measure.h"
 #include "clean/clean.h"
@@ -22,7 +22,8 @@ static bool *find_graphemes(struct span text)
 	require(cuts != NULL);
 	utf8proc_int32_t state = 0, previous = 0, c;
 	for (size_t at = 0; at < text.size;) {
-		utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text.data + at, (utf8proc_ssize_t)(text.size - at), &c);
+		utf8proc_ssize_t n =
+		        utf8proc_iterate((const utf8proc_uint8_t *)text.data + at, (utf8proc_ssize_t)(text.size - at), &c);
 		require(n > 0);
 		cuts[at] = at == 0 || utf8proc_grapheme_break_stateful(previous, c, &state);
 		previous = c;
@@ -77,7 +78,8 @@ static void check_packing(const struct chunk_list *list)
 	require(chunk_list_unpack(buf_span(&packed), &copy) == 0);
 	require(chunk_list_pack(copy, &again) == 0);
 	require(span_equal(buf_span(&packed), buf_span(&again)));
-	require(copy->count == list->count && (list->count == 0 || memcmp(copy->chunks, list->chunks, list->count * sizeof(*list->chunks)) == 0));
+	require(copy->count == list->count &&
+	        (list->count == 0 || memcmp(copy->chunks, list->chunks, list->count * sizeof(*list->chunks)) == 0));
 	for (uint32_t i = 1; i <= list->heading_count; i++) {
 		require(span_equal(chunk_heading_text(list, i), chunk_heading_text(copy, i)));
 		require(list->headings[i - 1].parent == copy->headings[i - 1].parent && list->headings[i - 1].parent < i);

@@ -84,21 +84,21 @@ static void json(void)
 {
 	struct buf b;
 	buf_init(&b, 1000);
-	struct json j;
-	json_init(&j, &b);
-	json_object(&j);
-	json_key(&j, "a");
-	json_array(&j);
-	json_uint(&j, 1);
-	json_string(&j, "x\"\\\n\x01\xff\xc3\xa9");
-	json_object(&j);
-	json_object_end(&j);
-	json_array_end(&j);
-	json_key(&j, "b");
-	json_float(&j, 0.5);
-	json_key(&j, "c");
-	json_null(&j);
-	json_object_end(&j);
+	struct jsonw j;
+	jsonw_init(&j, &b);
+	jsonw_object(&j);
+	jsonw_key(&j, "a");
+	jsonw_array(&j);
+	jsonw_uint(&j, 1);
+	jsonw_string(&j, "x\"\\\n\x01\xff\xc3\xa9");
+	jsonw_object(&j);
+	jsonw_object_end(&j);
+	jsonw_array_end(&j);
+	jsonw_key(&j, "b");
+	jsonw_float(&j, 0.5);
+	jsonw_key(&j, "c");
+	jsonw_null(&j);
+	jsonw_object_end(&j);
 	CHECK(strcmp(b.data, "{\"a\":[1,\"x\\\"\\\\\\n\\u0001\\udcff\xc3\xa9\",{}],\"b\":0.5,\"c\":null}") == 0);
 	buf_release(&b);
 }

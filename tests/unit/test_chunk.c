@@ -46,37 +46,56 @@ static void check_chunks(const char *name, enum chunk_syntax syntax, const char 
 static void structure(void)
 {
 	check_chunks("nothing", CHUNK_PLAIN, "a\n");
-	check_chunks("paragraphs are packed", CHUNK_PLAIN, "one two three four five six.\n\none two three four five six.\n\n|one two three four.\n");
-	check_chunks("a section begins a chunk", CHUNK_MARKDOWN, "# A\n\none two three four five\n\n|# B\n\none two three four five\n");
-	check_chunks("short sections are joined", CHUNK_MARKDOWN, "# A\n\n## B\n\none\n\n## C\n\ntwo three\n\n|# D\n\none two three four five\n");
+	check_chunks("short paragraphs are packed", CHUNK_PLAIN,
+	             "one two three.\n\none two three four.\n\none two three.\n\n|one two three four.\n");
+	check_chunks("long ones stand alone", CHUNK_PLAIN,
+	             "one two three four five six.\n\n|one two three four five six.\n\none two three four.\n");
+	check_chunks("what is nearer to the target", CHUNK_PLAIN,
+	             "one two three four.\n\none two three four.\n\n|one two three four five six seven.\n\none two.\n\none two "
+	             "three four.\n");
+	check_chunks("a section begins a chunk", CHUNK_MARKDOWN,
+	             "# A\n\none two three four five\n\n|# B\n\none two three four five\n");
+	check_chunks("short sections are joined", CHUNK_MARKDOWN,
+	             "# A\n\n## B\n\none\n\n## C\n\ntwo three\n\n|# D\n\none two three four five\n");
 	check_chunks("setext headings", CHUNK_MARKDOWN, "A\n===\none two three four five\n\n|B\n---\none two three four five\n");
 	check_chunks("a heading stays with its text", CHUNK_MARKDOWN,
-		     "one two three four five six seven\n\n|# Head\n\none two three four five six seven eight nine ten eleven\n");
+	             "one two three four five six seven\n\n|# Head\n\none two three four five six seven eight nine ten eleven\n");
 	check_chunks("a hash in code is no heading", CHUNK_MARKDOWN, "one two three four five\n\n```\n# no\n```\n");
 	check_chunks("front matter", CHUNK_MARKDOWN, "---\ntitle: a b c d e\n---\n\n|# A\n\none two three four five\n");
 	check_chunks("list items", CHUNK_MARKDOWN,
-		     "these are:\n\n- one two three four five\n- one two three four five\n|- one two three four five\n- one two three\n  and four\n");
+	             "these are:\n\n- one two three four five\n- one two three four five\n|- one two three four five\n- one two "
+	             "three\n  and four\n");
 	check_chunks("table rows", CHUNK_MARKDOWN,
-		     "~ a ~ b ~\n~---~---~\n~ one two three ~ four five ~\n~ one two three ~ four five ~\n|~ one two three ~ four five ~\n");
-	check_chunks("pages", CHUNK_MARKDOWN, "<!-- page 1 -->\n\none two three four five six seven eight\n\n|<!-- page 2 -->\n\none\n\n<!-- page 3 -->\n\none two three\n");
+	             "~ a ~ b ~\n~---~---~\n~ one two three ~ four five ~\n~ one two three ~ four five ~\n|~ one two three ~ four "
+	             "five ~\n");
+	check_chunks("pages", CHUNK_MARKDOWN,
+	             "<!-- page 1 -->\n\none two three four five six seven eight\n\n|<!-- page 2 -->\n\none\n\n<!-- page 3 "
+	             "-->\n\none two three\n");
 	check_chunks("sentences of a long paragraph", CHUNK_PLAIN,
-		     "One two three four\nfive six seven, e.g. eight nine. |Ten eleven twelve thirteen fourteen\nfifteen sixteen seventeen eighteen\n");
-	check_chunks("clauses", CHUNK_PLAIN, "one two three four five six seven eight nine, |ten eleven twelve thirteen fourteen fifteen sixteen seventeen\n");
+	             "One two three four\nfive six seven, e.g. eight nine. |Ten eleven twelve thirteen fourteen\nfifteen sixteen "
+	             "seventeen eighteen\n");
+	check_chunks(
+	        "clauses", CHUNK_PLAIN,
+	        "one two three four five six seven eight nine, |ten eleven twelve thirteen fourteen fifteen sixteen seventeen\n");
 	check_chunks("lines of code", CHUNK_CODE,
-		     "int f(void)\n{\n\tone(two, three);\n}\n\nint g(void)\n{\n\treturn four(five);\n}\n\n|int h(void)\n{\n\treturn 0;\n}\n");
+	             "int f(void)\n{\n\tone(two, three);\n}\n\n|int g(void)\n{\n\treturn four(five);\n}\n\nint "
+	             "h(void)\n{\n\treturn 0;\n}\n");
 	check_chunks("rows", CHUNK_TABLE, "a,b,c\n1,2,3\n4,5,6\n7,8,9\n1,2,3\n|4,5,6\n7,8,9\n");
-	check_chunks("reStructuredText", CHUNK_RST, "Title\n=====\n\none two three four::\n\n  five\n\n|Next\n----\n\none two three four five\n");
+	check_chunks("reStructuredText", CHUNK_RST,
+	             "Title\n=====\n\none two three four::\n\n  five\n\n|Next\n----\n\none two three four five\n");
 }
 
 static void headings(void)
 {
-	struct chunk_list *list = split("# The `code` of [a link](http://x) {#id}\n\ntext one two three four five\n\n## *Second* level ##\n\n"
-					"text one two three four five\n\n### Third\n\none two three four five\n\n## Fourth\n\n",
-					CHUNK_MARKDOWN, &small);
+	struct chunk_list *list =
+	        split("# The `code` of [a link](http://x) {#id}\n\ntext one two three four five\n\n## *Second* level ##\n\n"
+	              "text one two three four five\n\n### Third\n\none two three four five\n\n## Fourth\n\n",
+	              CHUNK_MARKDOWN, &small);
 	CHECK(list->heading_count == 4 && list->count == 4);
 	struct buf path;
 	buf_init(&path, 1000);
-	CHECK(chunk_heading_path(list, 3, &path) == 0 && span_equal(buf_span(&path), span_of("The code of a link > Second level > Third")));
+	CHECK(chunk_heading_path(list, 3, &path) == 0 &&
+	      span_equal(buf_span(&path), span_of("The code of a link > Second level > Third")));
 	CHECK(list->chunks[0].heading == 1 && list->chunks[2].heading == 3 && list->headings[3].parent == 1);
 	buf_reset(&path);
 	CHECK(chunk_heading_path(list, 0, &path) == 0 && chunk_heading_path(list, 9, &path) == 0 && path.size == 0);
@@ -86,21 +105,25 @@ static void headings(void)
 
 	list = split("====\nBook\n====\n\nPart\n====\n\na\n\nSection\n-------\n\nb\n\nPart 2\n======\n\nc\n", CHUNK_RST, &small);
 	CHECK(list->heading_count == 4);
-	CHECK(list->headings[0].level == 1 && list->headings[1].level == 2 && list->headings[2].level == 3 && list->headings[3].level == 2);
+	CHECK(list->headings[0].level == 1 && list->headings[1].level == 2 && list->headings[2].level == 3 &&
+	      list->headings[3].level == 2);
 	chunk_list_free(list);
 
 	list = split("---\n\n  \n  the first line\nsecond\n", CHUNK_PLAIN, &small);
 	CHECK(span_equal(chunk_title(span_of("---\n\n  \n  the first line\nsecond\n"), list), span_of("the first line")));
 	chunk_list_free(list);
 
-	list = split("<!-- page 4 -->\n\n# Title\n\n## Part\n\none two three four five six seven eight nine\n\nmore of it than fits in one piece of text\n", CHUNK_MARKDOWN, &small);
+	list = split("<!-- page 4 -->\n\n# Title\n\n## Part\n\none two three four five six seven eight nine\n\nmore of it than "
+	             "fits in one piece of text\n",
+	             CHUNK_MARKDOWN, &small);
 	CHECK(list->count == 2 && list->chunks[0].page == 4 && list->chunks[0].heading == 2 && list->chunks[1].heading == 2);
 	CHECK(list->chunks[1].line_first == 9 && list->chunks[1].line_last == 9);
 	chunk_list_free(list);
 }
 
 /* The chunks of any text join to it again and keep to the limit. */
-static void check_cover(const char *name, struct span text, enum chunk_syntax syntax, const struct chunk_recipe *recipe, size_t size_max)
+static void check_cover(const char *name, struct span text, enum chunk_syntax syntax, const struct chunk_recipe *recipe,
+                        size_t size_max)
 {
 	struct chunk_list *list = NULL;
 	int r = chunk_split(text, syntax, recipe, &list);
@@ -117,7 +140,8 @@ static void check_cover(const char *name, struct span text, enum chunk_syntax sy
 	CHECK_NAMED(good && end == text.size, "%s: %zu chunks cover it", name, list->count);
 	struct buf packed;
 	buf_init(&packed, (size_t)1 << 28);
-	CHECK_NAMED(chunk_list_pack(list, &packed) == 0 && packed.size <= 24 * list->count + 260 * list->heading_count + 16, "%s: packed size", name);
+	CHECK_NAMED(chunk_list_pack(list, &packed) == 0 && packed.size <= 24 * list->count + 260 * list->heading_count + 16,
+	            "%s: packed size", name);
 	chunk_list_free(list);
 	buf_release(&packed);
 }
@@ -127,17 +151,30 @@ static void hostile(void)
 	enum { SIZE = 1 << 20 };
 	static const struct {
 		const char *name, *unit;
-	} cases[] = {{"no blank", "x"},	     {"blanks", " "},	    {"empty lines", "\n"},     {"headings", "# a\n"},	{"deep headings", "# a\n## b\n### c\n"},
-		     {"list markers", "- "}, {"quotes", "> "},	    {"fences", "```\n"},       {"table rules", "|-|\n"}, {"underlines", "a\n=\n"},
-		     {"one CJK sentence", "\xe4\xba\xba"},	    {"sentences", "a. "},      {"open links", "# [](\n"}, {"tags", "# <a\n"},
-		     {"pages", "<!-- page 1 -->\n"},		    {"regional indicators", "\xf0\x9f\x87\xa6"}};
+	} cases[] = {{"no blank", "x"},
+	             {"blanks", " "},
+	             {"empty lines", "\n"},
+	             {"headings", "# a\n"},
+	             {"deep headings", "# a\n## b\n### c\n"},
+	             {"list markers", "- "},
+	             {"quotes", "> "},
+	             {"fences", "```\n"},
+	             {"table rules", "|-|\n"},
+	             {"underlines", "a\n=\n"},
+	             {"one CJK sentence", "\xe4\xba\xba"},
+	             {"sentences", "a. "},
+	             {"open links", "# [](\n"},
+	             {"tags", "# <a\n"},
+	             {"pages", "<!-- page 1 -->\n"},
+	             {"regional indicators", "\xf0\x9f\x87\xa6"}};
 	char *text = malloc(SIZE + 16);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		size_t unit = strlen(cases[i].unit), size = SIZE / unit * unit;
 		for (size_t at = 0; at < size; at += unit)
 			memcpy(text + at, cases[i].unit, unit);
 		for (int syntax = CHUNK_PLAIN; syntax <= CHUNK_TABLE; syntax++)
-			check_cover(cases[i].name, (struct span){text, size}, (enum chunk_syntax)syntax, &chunk_default_recipe, 220 * 24);
+			check_cover(cases[i].name, (struct span){text, size}, (enum chunk_syntax)syntax, &chunk_default_recipe,
+			            220 * 24);
 	}
 	/* One grapheme may be longer than anything. */
 	text[0] = 'e';
@@ -149,8 +186,10 @@ static void hostile(void)
 
 static void packing(void)
 {
-	struct chunk_list *list = split("# A\n\none two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen\n\n## B\n\nc\n",
-					CHUNK_MARKDOWN, &small), *copy = NULL;
+	struct chunk_list *list = split("# A\n\none two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+	                                "fifteen sixteen seventeen\n\n## B\n\nc\n",
+	                                CHUNK_MARKDOWN, &small),
+	                  *copy = NULL;
 	struct buf packed;
 	buf_init(&packed, 1000);
 	CHECK(chunk_list_pack(list, &packed) == 0 && chunk_list_unpack(buf_span(&packed), &copy) == 0);
@@ -209,7 +248,8 @@ static void give_chunks(const char *name, struct span in, struct buf *out)
 		const struct chunk *c = &list->chunks[i];
 		buf_addf(out, "---- %zu, lines %u to %u, page %u, ", i + 1, c->line_first, c->line_last, c->page);
 		(void)chunk_heading_path(list, c->heading, out);
-		buf_addf(out, "\n%.*s%s", (int)(c->end - c->first), in.data + c->first, in.data[c->end - 1] == '\n' ? "" : "<goes on>\n");
+		buf_addf(out, "\n%.*s%s", (int)(c->end - c->first), in.data + c->first,
+		         in.data[c->end - 1] == '\n' ? "" : "<goes on>\n");
 	}
 	chunk_list_free(list);
 }

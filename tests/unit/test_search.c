@@ -739,8 +739,22 @@ static void check_parse(const char *query, uint32_t required, uint32_t excluded,
 	syntax_release(&x);
 }
 
+static void check_name(const char *query, bool expected)
+{
+	struct syntax x;
+	CHECK(syntax_parse(span_of(query), &x) == 0);
+	CHECK_NAMED(x.has_name == expected, "'%s' holds %s name", query, expected ? "a" : "no");
+	syntax_release(&x);
+}
+
 static void parsing(void)
 {
+	static const char *const names[] = {"what is sha256", "max_size", "_exit", "parseURL", "HTTPServer", "error C2487", "x86"};
+	static const char *const prose[] = {"", "a", "parental leave", "PDFs and NATO in 1999", "3.11.7", "state-of-the-art"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		check_name(names[i], true);
+	for (size_t i = 0; i < sizeof(prose) / sizeof(*prose); i++)
+		check_name(prose[i], false);
 	check_parse("", 0, 0, "");
 	check_parse("plain state-of-the-art --help 5 - 3 tar -x", 0, 0, "plain state-of-the-art --help 5 - 3 tar -x");
 	check_parse("\"a b\" c -dd", 1, 1, "\"a b\" c    ");
