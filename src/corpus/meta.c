@@ -1,4 +1,5 @@
-/* meta/<path>.json: the lineage of one document, from its bytes to its chunks. A pure function of the document's version. The
+/* meta/<path>.json: the lineage of one document, from its bytes to its chunks. A function of the document's version and of what the
+ * embedding server made of its chunks. The
  * schema is in docs/mount-views.md. */
 #include "remote.h"
 
@@ -86,7 +87,17 @@ static void add_headings(struct jsonw *j, const struct chunk_list *list, uint32_
 	jsonw_array_end(j);
 }
 
-static void add_chunk(struct jsonw *j, const struct corpus_doc *d, uint32_t i)
+/* What became of a chunk's text at the embedding server, where that is not the plain thing. */
+static void add_mark(struct jsonw *j, struct span text, struct store_read *read, const struct remote_model *m)
+{
+	enum embed_mark mark = read ? remote_mark(read, m, text) : EMBED_WHOLE;
+	if (mark == EMBED_IN_PIECES)
+		add_text(j, "vector", "in pieces");
+	else if (mark == EMBED_REFUSED)
+		add_text(j, "vector", "refused");
+}
+
+static void add_chunk(struct jsonw *j, const struct corpus_doc *d, uint32_t i, struct store_read *read, const struct remote_model *m)
 {
 	const struct chunk *k = &d->chunks->chunks[i];
 	struct hash h = hash_bytes(document_chunk_text(d, i));
@@ -98,6 +109,7 @@ static void add_chunk(struct jsonw *j, const struct corpus_doc *d, uint32_t i)
 		add_number(j, "page", k->page);
 	add_headings(j, d->chunks, k->heading);
 	add_hash(j, "sha256", &h);
+	add_mark(j, document_chunk_text(d, i), read, m);
 	jsonw_object_end(j);
 }
 
@@ -123,8 +135,12 @@ static void add_recipe(struct jsonw *j, const struct corpus_doc *d)
 	}
 	jsonw_key(j, "chunks");
 	jsonw_array(j);
+	struct store_read *read = NULL;
+	if (remote && store_read_begin(d->corpus->store, &read) < 0)
+		read = NULL;
 	for (uint32_t i = 0; i < d->chunks->count; i++)
-		add_chunk(j, d, i);
+		add_chunk(j, d, i, read, &m);
+	store_read_end(read);
 	jsonw_array_end(j);
 }
 

@@ -37,6 +37,7 @@ struct remote {
 	struct remote_model model;
 	uint64_t switches, saved;
 	char last_state[16]; /* as last logged */
+	char usage[LIMIT_PATH_BYTES + 1]; /* file that holds today's count of texts, for the budget */
 };
 
 /* --- what a space is called in the store ----------------------------------------------------------------------------- */
@@ -325,6 +326,33 @@ int remote_count(struct corpus *c, bool bytes, struct remote_counts *ret)
 	return r;
 }
 
+/* --- the day's budget ------------------------------------------------------------------------------------------------ */
+
+/* Texts sent today, kept beside the store so that a budget outlives a restart: "DAY TEXTS", days since 1970. */
+static void load_usage(struct remote *r)
+{
+	unsigned long long day, texts;
+	FILE *file = fopen(r->usage, "re");
+	if (!file)
+		return;
+	if (fscanf(file, "%llu %llu", &day, &texts) == 2)
+		embed_server_set_budget_used(r->server, day, texts);
+	(void)fclose(file);
+}
+
+static void save_usage(struct remote *r)
+{
+	struct embed_server_figures f;
+	if (r->corpus->options.access == CORPUS_READ_ONLY || !r->corpus->options.embed_budget)
+		return;
+	embed_server_figures(r->server, &f);
+	FILE *file = fopen(r->usage, "we");
+	if (!file || fprintf(file, "%llu %llu\n", (unsigned long long)f.budget_day, (unsigned long long)f.budget_used) < 0)
+		corpus_log(r->corpus, LOG_WARNING, "%s: cannot be written: the budget begins anew at the next start", r->usage);
+	if (file)
+		(void)fclose(file);
+}
+
 /* --- filling --------------------------------------------------------------------------------------------------------- */
 
 struct fill_doc {
@@ -438,9 +466,11 @@ static int fill_collect(struct fill *f, struct place *at)
 
 /* --- texts that were embedded before --- */
 
-static uint64_t text_key(const struct remote_model *m, struct span text)
+/* Under which a document is noted that holds a text: as a chunk with a vector, or as one that was embedded in pieces, or refused. */
+static uint64_t text_key(const struct remote_model *m, struct span text, enum embed_mark mark)
 {
-	struct span parts[] = {span_of("chunk"), {(const char *)m->space.fingerprint.bytes, HASH_SIZE}, text};
+	static const char *const tags[] = {[EMBED_PENDING] = "", [EMBED_WHOLE] = "chunk", [EMBED_IN_PIECES] = "in pieces", [EMBED_REFUSED] = "refused"};
+	struct span parts[] = {span_of(tags[mark]), {(const char *)m->space.fingerprint.bytes, HASH_SIZE}, text};
 	struct hash h = hash_parts(parts, 3);
 	uint64_t key;
 	memcpy(&key, h.bytes, sizeof(key));
@@ -482,7 +512,7 @@ static void reuse_rows(struct fill *f)
 	uint64_t saved = 0;
 	for (uint32_t i = 0; i < f->text_count && f->space.number; i++) {
 		struct reuse u = {.f = f, .text = i};
-		(void)store_each_name(f->read, text_key(&f->model, fill_text(f, i)), try_reuse, &u);
+		(void)store_each_name(f->read, text_key(&f->model, fill_text(f, i), EMBED_WHOLE), try_reuse, &u);
 		if (u.found) {
 			f->marks[i] = EMBED_WHOLE;
 			saved++;
@@ -580,9 +610,14 @@ static int put_doc(struct store_write *w, const struct fill *f, const struct fil
 	int r = store_put_vectors(w, space, d->id, rows, scales, bits, x);
 	if (r == -ENOENT || r == -EINVAL)
 		return 0; /* dropped meanwhile */
-	for (uint32_t i = 0; i < d->count && r == 0; i++)
-		if (f->marks[d->first + i] != EMBED_REFUSED)
-			r = store_put_name(w, text_key(&f->model, fill_text(f, d->first + i)), d->id);
+	for (uint32_t i = 0; i < d->count && r == 0; i++) {
+		enum embed_mark mark = f->marks[d->first + i];
+		struct span text = fill_text(f, d->first + i);
+		if (mark != EMBED_REFUSED)
+			r = store_put_name(w, text_key(&f->model, text, EMBED_WHOLE), d->id);
+		if (r == 0 && mark != EMBED_WHOLE)
+			r = store_put_name(w, text_key(&f->model, text, mark), d->id);
+	}
 	return r;
 }
 
@@ -674,6 +709,7 @@ static int fill_step(struct remote *r, struct place *at, struct fill **pending, 
 	bool some = result == 0 && f->doc_count;
 	if (some)
 		result = fill_embed(f, err);
+	save_usage(r);
 	int before = fill_settle(*pending);
 	*pending = NULL;
 	if (before < 0)
@@ -901,6 +937,21 @@ int remote_vectors(struct corpus *c, const struct remote_model *m, const struct 
 	return 0;
 }
 
+static int found_name(void *context, uint32_t doc)
+{
+	(void)context;
+	(void)doc;
+	return 1;
+}
+
+enum embed_mark remote_mark(struct store_read *read, const struct remote_model *m, struct span text)
+{
+	for (enum embed_mark mark = EMBED_IN_PIECES; mark <= EMBED_REFUSED; mark++)
+		if (store_each_name(read, text_key(m, text, mark), found_name, NULL) == 1)
+			return mark;
+	return EMBED_WHOLE;
+}
+
 int remote_document_mean(struct corpus *c, struct store_read *read, const struct remote_model *m, uint32_t doc, float *x)
 {
 	(void)c;
@@ -1069,6 +1120,12 @@ int remote_start(struct corpus *c, struct err *err)
 	if (result < 0)
 		return result;
 	r->recipe = embed_server_recipe(r->server);
+	char store[LIMIT_PATH_BYTES - 32];
+	result = corpus_store_path(&c->options, store, sizeof(store));
+	if (result < 0)
+		return err_fail(err, result, "the store's name is too long");
+	(void)snprintf(r->usage, sizeof(r->usage), "%s/embedding-usage", store);
+	load_usage(r);
 	struct remote_model m;
 	if (find_model(r, NULL, &m))
 		set_target(r, &m);
@@ -1091,6 +1148,8 @@ void remote_stop(struct corpus *c)
 		embed_server_stop(r->server);
 	if (r->started)
 		(void)pthread_join(r->thread, NULL);
+	if (r->server)
+		save_usage(r);
 }
 
 void remote_free(struct corpus *c)

@@ -37,6 +37,8 @@ uint64_t remote_switches(struct corpus *c);
 int remote_query(struct corpus *c, const struct remote_model *m, struct span text, float *x, struct err *err);
 /* The vectors of a document, from the store or, where it has none yet, from the server: count * m->identity.dims floats that the caller frees. */
 int remote_vectors(struct corpus *c, const struct remote_model *m, const struct corpus_doc *d, float **ret, struct err *err);
+/* Whether this text was embedded in pieces or refused by the server; EMBED_WHOLE when neither, or not yet. */
+enum embed_mark remote_mark(struct store_read *read, const struct remote_model *m, struct span text);
 /* The mean of a stored document's rows, `m->space.dims` floats; -ENOENT when it has none yet. */
 int remote_document_mean(struct corpus *c, struct store_read *read, const struct remote_model *m, uint32_t doc, float *x);
 

@@ -107,6 +107,8 @@ printf 'Short.\n' >"$TMP/long/short.txt"
 mount_corpus "$TMP/long" -o "embed=http://127.0.0.1:$PORT,model=m" || { fail 'mounted'; done_testing; }
 ok 'texts too long for the model are embedded in pieces' serving
 is "$(embedding texts_in_pieces)" 1 'and counted'
+like "$(cat "$MNT/meta/long.txt.json")" '"vector": ?"in pieces"' 'meta/ says so'
+unlike "$(cat "$MNT/meta/short.txt.json")" '"vector"' 'of those alone'
 ok 'to a vector of unit length' python3 -c 'import numpy,sys; x=numpy.load(sys.argv[1]); assert numpy.allclose(numpy.linalg.norm(x, axis=1), 1, atol=1e-5)' \
 	"$MNT/vectors/long.txt.npy"
 unmount_corpus
@@ -139,6 +141,8 @@ serve rate
 exits 2 'a budget of 20 texts a day' "$PROGRAM" index --store="$TMP/b" "--embed=http://127.0.0.1:$PORT" --model=m --budget=31 "$poison"
 like "$(cat "$TMP/err")" 'not embedded by the server yet' 'leaves the rest for later'
 ok 'and holds' test "$(seen "$PORT" texts)" -le 35
+exits 2 'also after a restart' "$PROGRAM" index --store="$TMP/b" "--embed=http://127.0.0.1:$PORT" --model=m --budget=31 "$poison"
+ok 'when nothing but the question who it is is sent' test "$(seen "$PORT" texts)" -le 38
 start=$SECONDS
 exits 0 'a rate of 30 requests a minute' "$PROGRAM" index --store="$TMP/r" "--embed=http://127.0.0.1:$PORT" --model=m --rate=30 "$poison"
 ok 'holds' test $((SECONDS - start)) -ge 1

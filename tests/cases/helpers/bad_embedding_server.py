@@ -231,6 +231,7 @@ def main():
     State.options = parser.parse_args()
     State.mode, State.left = State.options.mode, State.options.count
     if State.options.unix:
+        Handler.disable_nagle_algorithm = False
         server = UnixServer(State.options.unix, Handler)
         port = 0
     else:
