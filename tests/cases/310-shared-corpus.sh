@@ -3,7 +3,6 @@
 # Real documents, when they are at hand (CORPUSFS_SHARED=folder with documents/ and train/): hundreds of PDF files and all training text mounted
 # together. Every file is in raw/ byte for byte; every document that pdftotext can read has its clean text, every other one its reason; verify
 # finds nothing; two runs from empty stores give the same trees.
-# sanitizers: none (an hour of work there, and nothing that smaller cases do not do)
 . "${0%/*}/lib.sh"
 
 SHARED=${CORPUSFS_SHARED:-$ROOT/../shared}
