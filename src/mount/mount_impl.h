@@ -23,9 +23,8 @@ enum { NODE_PATH_SIZE = LIMIT_PATH_BYTES + 1 };
 
 /* Seconds that the kernel may use an answer without asking again. */
 #define TIMEOUT_FOREVER 86400.0
-/* What stems from the source, while changes are told to us, and when they are not. An open looks at the source in either case. The first
- * is longer because the kernel then learns of a change; short all the same, because it does not drop the name (changes.c). */
-#define TIMEOUT_WATCHED 5.0
+/* What stems from the source, in derived views while changes are told to us, and otherwise. An open looks at the source in either case. */
+#define TIMEOUT_WATCHED 30.0
 #define TIMEOUT_UNWATCHED 1.0
 
 /* --- nodes (inodes.c) ----------------------------------------------------------------------------------------------- */

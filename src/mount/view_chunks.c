@@ -176,10 +176,33 @@ int view_chunk_folder(struct mount *m, struct node *parent, const char *name, co
 	struct node_facts facts = {.source = &look->source, .mode = attributes_folder_mode(look->source.st_mode)};
 	struct node *n;
 	int r = node_get(m, parent, NODE_CHUNK_FOLDER, name, look->version, &facts, &n);
-	return r < 0 ? r : view_found(m, n, view_source_timeout(m), ret);
+	if (r < 0)
+		return r;
+	struct found f = {.node = n, .attr_timeout = view_source_timeout(m)};
+	f.entry_timeout = f.attr_timeout;
+	attributes_of(n, &f.st);
+	*ret = f;
+	return 0;
 }
 
-static int kept_stat(struct mount *m, struct node *n, struct stat *ret, double *ret_timeout)
+static int folder_stat(struct mount *m, struct node *n, struct stat *ret, double *ret_timeout)
+{
+	char path[NODE_PATH_SIZE];
+	struct corpus_look look;
+	int r = node_path(n, path);
+	if (r == 0)
+		r = corpus_look(m->corpus, path, CORPUS_CHUNKS, &look);
+	if (r < 0)
+		return r == -ENOENT || r == -ENOTDIR || r == -EISDIR || r == -EINVAL ? -ESTALE : r;
+	if (look.version != n->version || !look.has_text)
+		return -ESTALE;
+	attributes_of(n, ret);
+	*ret_timeout = view_source_timeout(m);
+	return 0;
+}
+
+/* Nothing changes in a folder's version. */
+static int chunk_stat(struct mount *m, struct node *n, struct stat *ret, double *ret_timeout)
 {
 	(void)m;
 	attributes_of(n, ret);
@@ -301,5 +324,5 @@ static void chunk_open(struct request *r)
 	with_doc(r, r->node->parent, open_chunk, chunk_ready);
 }
 
-const struct node_type chunk_folder_type = {.look = folder_look, .stat = kept_stat, .open_folder = folder_open, .entry = folder_entry};
-const struct node_type chunk_type = {.stat = kept_stat, .open = chunk_open};
+const struct node_type chunk_folder_type = {.look = folder_look, .stat = folder_stat, .open_folder = folder_open, .entry = folder_entry};
+const struct node_type chunk_type = {.stat = chunk_stat, .open = chunk_open};
