@@ -77,6 +77,18 @@ static void print_model(FILE *out, const json_t *root)
 		print_line(out, "model", "%s, %llu dimensions, %s", string(model, "name"), (unsigned long long)number(model, "dims"), string(model, "simd"));
 }
 
+static void print_embedding(FILE *out, const json_t *root)
+{
+	const json_t *e = json_object_get(root, "embedding");
+	if (!e)
+		return;
+	const char *reason = string(e, "reason");
+	uint64_t chunks = number(e, "chunks"), missing = number(e, "chunks_missing");
+	print_line(out, "embedding", "%s at %s, %s%s%s; %llu of %llu chunks, %s", string(e, "model"), string(e, "url"), string(e, "state"),
+		   *reason ? ": " : "", reason, (unsigned long long)(chunks - missing), (unsigned long long)chunks,
+		   json_is_true(json_object_get(e, "serving")) ? "in use" : "not in use yet");
+}
+
 static void print_store(FILE *out, const json_t *root)
 {
 	const json_t *store = json_object_get(root, "store");
@@ -102,6 +114,7 @@ static void print_status(FILE *out, const json_t *root)
 	print_line(out, "text", "%s", out_size((double)number(root, "text_bytes"), size));
 	print_index(out, root);
 	print_model(out, root);
+	print_embedding(out, root);
 	/* Only a process that extracts has a sandbox to speak of. */
 	if (*string(root, "mountpoint"))
 		print_line(out, "sandbox", "%s", string(root, "sandbox"));

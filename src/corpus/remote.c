@@ -21,6 +21,7 @@ enum {
 	MAX_SAME = 4,	       /* documents looked at for a text that was embedded before */
 	SETTLE_MS = 300,
 	IDLE_MS = 60000,
+	URGENT_CHUNKS = 96, /* a document of more is not done within the seconds of an urgent order */
 	TRANSFORMER_KEYWORD_PERCENT = 30,
 };
 
@@ -924,7 +925,7 @@ int remote_vectors(struct corpus *c, const struct remote_model *m, const struct 
 	for (size_t i = 0; i < count; i++)
 		spans[i] = document_chunk_text(d, (uint32_t)i);
 	struct embed_order order = {
-		.identity = &m->identity, .side = EMBED_PASSAGE, .urgent = true, .texts = spans, .count = count, .out = x, .marks = marks};
+		.identity = &m->identity, .side = EMBED_PASSAGE, .urgent = count <= URGENT_CHUNKS, .texts = spans, .count = count, .out = x, .marks = marks};
 	int r = count ? embed_server_texts(c->remote->server, &order, err) : 0;
 	if (r == -ESTALE)
 		contact_again(c->remote);

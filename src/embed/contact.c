@@ -371,8 +371,10 @@ static int read_contact(struct embed_server *s, const struct endpoint *e, struct
 	return result;
 }
 
-/* Tries one endpoint, without base64 where that is refused. The verdict, and *ret for VERDICT_GOOD. */
-static enum verdict try_endpoint(struct embed_server *s, const struct endpoint *e, struct embed_identity *ret, char reason[256], char state[16])
+/* Tries one endpoint, without base64 where that is refused. The verdict, and *ret for VERDICT_GOOD; *ret_answered: another endpoint may
+ * do better. */
+static enum verdict try_endpoint(struct embed_server *s, const struct endpoint *e, struct embed_identity *ret, char reason[256], char state[16],
+				 bool *ret_answered)
 {
 	enum verdict v = VERDICT_STOPPED;
 	for (int base64 = e->api == API_OPENAI; base64 >= 0; base64--) {
@@ -380,6 +382,7 @@ static enum verdict try_endpoint(struct embed_server *s, const struct endpoint *
 		struct err err;
 		ask_canaries(s, e, base64, &call);
 		v = server_judge(s, &call, EMBED_CANARIES, reason, state);
+		*ret_answered = call.error == 0;
 		if (v == VERDICT_GOOD && read_contact(s, e, &call, ret, &err) < 0) {
 			(void)snprintf(state, 16, "reply");
 			(void)snprintf(reason, 256, "%.250s", err.text);
@@ -388,8 +391,10 @@ static enum verdict try_endpoint(struct embed_server *s, const struct endpoint *
 		/* Ollama says 404 for a model that it does not have. */
 		bool no_model = v == VERDICT_MISSING && e->api == API_OLLAMA && strstr(reason, "model");
 		http_call_release(&call);
-		if (no_model)
+		if (no_model) {
+			*ret_answered = false; /* no use in trying its other endpoint */
 			return VERDICT_REFUSED;
+		}
 		if (v != VERDICT_REFUSED)
 			return v;
 	}
@@ -418,20 +423,32 @@ static int fail_contact(struct embed_server *s, enum verdict v, const char *stat
 	}
 }
 
+struct attempt {
+	enum verdict verdict;
+	char reason[256], state[16];
+};
+
 int embed_server_contact(struct embed_server *s, struct embed_identity *ret, struct err *err)
 {
-	char reason[256] = "", state[16] = "";
-	enum verdict v = VERDICT_MISSING;
+	struct attempt best = {.verdict = VERDICT_MISSING};
+	bool answered = true;
 	(void)pthread_mutex_lock(&s->lock);
 	struct endpoint known = {s->api, s->path};
 	(void)pthread_mutex_unlock(&s->lock);
 	if (known.api != API_UNKNOWN)
-		v = try_endpoint(s, &known, ret, reason, state);
-	for (size_t i = 0; i < sizeof(endpoints) / sizeof(*endpoints) && v == VERDICT_MISSING; i++)
-		if (fits(&endpoints[i], http_base_path(s->http)))
-			v = try_endpoint(s, &endpoints[i], ret, reason, state);
-	if (v != VERDICT_GOOD)
-		return fail_contact(s, v, state, reason, err);
+		best.verdict = try_endpoint(s, &known, ret, best.reason, best.state, &answered);
+	/* An endpoint that a server does not have may be answered by anything: 403 by a gateway, 200 with words by another. */
+	bool asks = known.api == API_UNKNOWN || best.verdict == VERDICT_MISSING;
+	for (size_t i = 0; i < sizeof(endpoints) / sizeof(*endpoints) && asks && answered && best.verdict != VERDICT_GOOD; i++) {
+		struct attempt a = {.verdict = VERDICT_MISSING};
+		if (!fits(&endpoints[i], http_base_path(s->http)))
+			continue;
+		a.verdict = try_endpoint(s, &endpoints[i], ret, a.reason, a.state, &answered);
+		if (a.verdict == VERDICT_GOOD || best.verdict == VERDICT_MISSING)
+			best = a;
+	}
+	if (best.verdict != VERDICT_GOOD)
+		return fail_contact(s, best.verdict, best.state, best.reason, err);
 	server_note_success(s);
 	return 0;
 }

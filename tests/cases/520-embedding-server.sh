@@ -66,6 +66,7 @@ for i in range(1, 51):
 END
 is "$(python3 -c 'import json,sys; e=json.load(open(sys.argv[1])); print(e["model"], e["keyword_weight"], e["degraded"])' "$MNT/search/dredged harbour/.explain.json")" \
 	'm 0.3 False' 'searches go to it'
+like "$("$PROGRAM" status "$MNT")" '^embedding +m at http://127.0.0.1:[0-9]+, ok; ([0-9]+) of \1 chunks, in use$' 'status says so'
 like "$(cat "$MNT/status/metrics")" '^corpusfs_embedding_requests_total [1-9]' 'metrics count requests'
 like "$(cat "$MNT/meta/n1.md.json")" '"name": ?"m"' 'meta/ names the model'
 
@@ -126,6 +127,11 @@ serve unix --unix "$TMP/socket"
 mount_corpus "$poison" -o "embed=unix:$TMP/socket,model=m" || { fail 'mounted'; done_testing; }
 ok 'a server on a Unix socket' serving
 unmount_corpus
+
+for other in 200 403; do
+	serve "gateway$other" --other $other
+	exits 0 "a gateway that answers $other to paths it does not have" "$PROGRAM" index --store="$TMP/g$other" "--embed=http://127.0.0.1:$PORT" --model=m "$poison"
+done
 
 # --- keys ---
 serve key

@@ -97,7 +97,9 @@ class Handler(BaseHTTPRequestHandler):
             return self.error(400, "not JSON")
         ollama = State.options.ollama
         if self.path != ("/api/embed" if ollama else "/v1/embeddings"):
-            return self.error(404, "no such path")
+            if State.options.other == 200:
+                return self.reply(200, '{"error": "Unexpected endpoint"}')
+            return self.error(State.options.other, "no such path")
         texts = request["input"]
         with State.lock:
             mode = self.take_mode()
@@ -220,6 +222,7 @@ def main():
     parser.add_argument("--batch", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0)
     parser.add_argument("--cheap", action="store_true", help="look at the first bytes of a text only")
+    parser.add_argument("--other", type=int, default=404, help="status for paths that it does not have")
     parser.add_argument("--mode", default="ok")
     parser.add_argument("--after", type=int, default=0, help="requests that go well before the mode begins")
     parser.add_argument("--count", type=int, default=0, help="requests that the mode lasts")
