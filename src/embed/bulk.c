@@ -187,14 +187,18 @@ static void pass_half(struct work *w, int32_t split)
 	(void)pthread_mutex_unlock(&w->s->lock);
 }
 
-static void halve_range(struct work *w, struct range r, bool by_bytes)
+/* What a half that passes tells of the size of a batch. */
+enum lesson { LESSON_NONE, LESSON_TEXTS, LESSON_BYTES };
+
+static void halve_range(struct work *w, struct range r, enum lesson lesson)
 {
 	explain(w, r.split);
 	if (grow(&w->splits, w->split_count, &w->split_room, sizeof(*w->splits)) < 0) {
 		fail(w, -ENOMEM, "out of memory");
 		return;
 	}
-	w->splits[w->split_count] = (struct split){.count = r.count, .left = 2, .by_bytes = by_bytes, .bytes = range_bytes(w, r)};
+	w->splits[w->split_count] = (struct split){
+		.count = r.count, .left = 2, .explained = lesson == LESSON_NONE, .by_bytes = lesson == LESSON_BYTES, .bytes = range_bytes(w, r)};
 	int32_t split = (int32_t)w->split_count++;
 	unsigned attempts = r.attempts ? BISECT_ATTEMPTS - 1 : 0; /* the whole had its retries */
 	uint32_t half = r.count / 2;
@@ -235,30 +239,30 @@ static void cut_piece(struct work *w, struct range r)
 	add_range(w, (struct range){.first = second, .count = 1, .attempts = attempts, .split = -1, .checked = true});
 }
 
-/* One text is refused: is it the text, or would the server refuse anything? Asked anew each time, because a server may begin to refuse. */
-static void check_piece(struct work *w, struct range r)
+/* Is it these texts, or would the server fail with any? True when it takes those that it took before; else the call fails. */
+static bool server_is_well(struct work *w)
 {
 	struct embed_identity now;
 	struct err err;
 	int result = embed_server_contact(w->s, &now, &err);
-	if (result < 0) {
+	if (result < 0)
 		fail(w, result == -ESHUTDOWN ? result : -EAGAIN, err.text);
-	} else if (!embed_identity_equal(&now, w->order->identity)) {
+	else if (!embed_identity_equal(&now, w->order->identity))
 		fail(w, -ESTALE, "another model answers under the same name");
-	} else {
+	return !w->failed;
+}
+
+/* Asked anew for each text that is refused alone, because a server may begin to refuse everything; then that text gets another try. */
+static void refused(struct work *w, struct range r, enum lesson lesson)
+{
+	if (r.count > 1) {
+		halve_range(w, r, lesson);
+	} else if (r.checked) {
+		cut_piece(w, r);
+	} else if (server_is_well(w)) {
 		r.checked = true;
 		add_range(w, r);
 	}
-}
-
-static void refused(struct work *w, struct range r, bool by_bytes)
-{
-	if (r.count > 1)
-		halve_range(w, r, by_bytes);
-	else if (!r.checked)
-		check_piece(w, r);
-	else
-		cut_piece(w, r);
 }
 
 /* --- failures ------------------------------------------------------------------------------------------------------ */
@@ -280,11 +284,16 @@ static void transient(struct work *w, struct slot *slot, const char *state, cons
 	bool hangs = w->order->urgent && slot->call.error == -ETIMEDOUT;
 	server_note_failure(w->s, state, reason, hangs ? BREAKER_FAILURES : 1);
 	r.attempts++;
-	/* A server error that stays with some texts while others pass is theirs. */
-	bool theirs = slot->call.error == 0 && slot->call.status >= 500 && (w->another_passed || r.count == 1) && r.attempts >= BISECT_ATTEMPTS;
+	/* A failure that stays with some texts while others pass is theirs: there are texts that servers die of. */
+	bool stays = r.attempts >= BISECT_ATTEMPTS && !w->order->urgent;
+	if (stays && !w->another_passed && !w->failed)
+		w->another_passed = server_is_well(w);
+	bool server_error = slot->call.error == 0 && slot->call.status >= 500;
 	struct err open;
-	if (theirs)
-		refused(w, r, false);
+	if (w->failed)
+		return;
+	if (stays && w->another_passed && !server_is_open(w->s, &open))
+		refused(w, r, server_error ? LESSON_TEXTS : LESSON_NONE);
 	else if (w->order->urgent || r.attempts >= MAX_ATTEMPTS || server_is_open(w->s, &open))
 		fail(w, -EAGAIN, reason);
 	else
@@ -372,7 +381,7 @@ static void take_verdict(struct work *w, struct slot *slot)
 		good(w, slot);
 		break;
 	case VERDICT_REFUSED:
-		refused(w, slot->range, slot->call.status == 413);
+		refused(w, slot->range, slot->call.status == 413 ? LESSON_BYTES : LESSON_TEXTS);
 		break;
 	case VERDICT_TRANSIENT:
 		transient(w, slot, state, reason);

@@ -101,6 +101,10 @@ for status in 400 500; do
 	ok 'its vector is zero or made of its parts' python3 -c 'import numpy,sys; x=numpy.load(sys.argv[1]); assert x.shape == (1, 96)' "$MNT/vectors/p17.txt.npy"
 	unmount_corpus
 done
+mkdir "$TMP/few"
+cp "$poison/p1.txt" "$poison/p17.txt" "$TMP/few"
+serve lonely --poison UNSPEAKABLE --poison-status 500
+exits 0 'nor when it is in the only batch there is' timeout 60 "$PROGRAM" index --store="$TMP/fewstore" "--embed=http://127.0.0.1:$PORT" --model=m "$TMP/few"
 serve limited --longest 400
 mkdir "$TMP/long"
 printf '%s\n' "$(printf 'Long paragraphs say the same thing in many words, %d times over. ' $(seq 1 12))" >"$TMP/long/long.txt"
