@@ -568,8 +568,9 @@ static int hit_child(struct mount *m, struct node *folder, const struct corpus_h
 	bool link = is_link_folder(m, folder);
 	struct node_facts facts = {
 		.source = &h->source, .mode = link ? S_IFLNK | 0777 : attributes_file_mode(h->source.st_mode), .size = h->text_size, .exact = true};
+	char target[NODE_PATH_SIZE];
 	if (link)
-		facts.size = (uint64_t)link_target(folder, h, NULL, 0);
+		facts.size = (uint64_t)link_target(folder, h, target, sizeof(target));
 	struct node *n;
 	int r = node_get(m, folder, NODE_HIT, h->name, version, &facts, &n);
 	return r < 0 ? r : view_found(m, n, entry_timeout(m), ret);
