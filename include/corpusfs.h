@@ -124,6 +124,8 @@ CORPUS_API struct corpus_doc *corpus_doc_ref(struct corpus_doc *d);
 CORPUS_API void corpus_doc_unref(struct corpus_doc *d); /* accepts NULL */
 /* The source version this document was made from: equal to corpus_look.version. */
 CORPUS_API uint64_t corpus_doc_version(const struct corpus_doc *d);
+/* The lstat of the source that goes with this version. Lives as long as the document. */
+CORPUS_API const struct stat *corpus_doc_source(const struct corpus_doc *d);
 CORPUS_API uint32_t corpus_doc_chunk_count(const struct corpus_doc *d);
 /* Size of chunk `i` (from 0) in bytes. */
 CORPUS_API uint32_t corpus_doc_chunk_size(const struct corpus_doc *d, uint32_t i);

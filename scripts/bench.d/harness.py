@@ -266,7 +266,7 @@ class Bench:
     def add(self, row, ours=None, baseline=None, reached=None, note="", runs=None, failure=None):
         """`ours` and `baseline` are texts for the table; `reached` True, False or None where there is no verdict."""
         result = {"name": row.name, "title": row.title, "target": row.target, "ours": ours, "baseline": baseline, "reached": reached,
-                  "note": note, "runs": runs, "failure": failure}
+                  "note": note, "runs": runs, "failure": failure, "load": os.getloadavg()[0]}
         self.results.append(result)
         verdict = {True: "reached", False: "NOT REACHED", None: "failed" if failure else "no verdict"}[reached]
         print("%-16s %s | %s | %s" % (row.name, failure or ours, baseline or "", verdict), file=sys.stderr)
@@ -280,11 +280,13 @@ class Bench:
 
     def write_results(self):
         about = {"machine": self.machine(), "when": time.strftime("%Y-%m-%d %H:%M", time.gmtime()), "rounds": self.rounds,
-                 "documents": self.cache.get("corpus_name", ""), "load": os.getloadavg()[0]}
+                 "documents": self.cache.get("corpus_name", "")}
+        loads = [r["load"] for r in self.results]
         with open(self.path("results.json"), "w", encoding="utf-8") as f:
             json.dump({"about": about, "rows": self.results}, f, indent=1)
         with open(self.path("table.md"), "w", encoding="utf-8") as f:
-            f.write("%s. Medians of %d runs. %s UTC.\n\n" % (about["machine"], self.rounds, about["when"]))
+            f.write("%s. Medians of %d runs. %s UTC. Documents: %s. Load average while measuring: %.1f to %.1f.\n\n" % (
+                about["machine"], self.rounds, about["when"], about["documents"] or "none", min(loads), max(loads)))
             f.write("| what | must reach | measured | baseline in the same run | reached | |\n|---|---|---|---|---|---|\n")
             for r in self.results:
                 verdict = {True: "yes", False: "**no**", None: "?"}[r["reached"]]

@@ -1,5 +1,6 @@
 """Rows about indexing: the first time, again, after changes, and what the store takes."""
 import os
+import resource
 import shutil
 import statistics
 import time
@@ -11,30 +12,39 @@ def text_bytes(bench):
     return bench.chunks()[2]
 
 
-def fresh_index(bench):
-    """Seconds of a whole index into an empty store, which stays in store-fresh."""
+def fresh_index(bench, cpu):
+    """Seconds of a whole index into an empty store, which stays in store-fresh; appends its CPU seconds to `cpu`."""
     store = bench.path("store-fresh")
     shutil.rmtree(store, ignore_errors=True)
-    return seconds(bench.index, bench.corpus(), store)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    took = seconds(bench.index, bench.corpus(), store)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return took
 
 
-def fts5_index(bench):
-    return bench.program("bench_fts5").ask("index", bench.chunks()[0], bench.path("fts5.db"))["ms"][0] / 1e3
+def fts5_index(bench, cpu):
+    reply = bench.program("bench_fts5").ask("index", bench.chunks()[0], bench.path("fts5.db"))
+    cpu.append(reply["cpu_s"])
+    return reply["ms"][0] / 1e3
 
 
 def measure_index(bench, row):
     bench.chunks()
-    runs = interleave(bench.rounds, {"ours": lambda: fresh_index(bench), "fts5": lambda: fts5_index(bench)})
+    cpu = {"ours": [], "fts5": []}
+    runs = interleave(bench.rounds, {"ours": lambda: fresh_index(bench, cpu["ours"]), "fts5": lambda: fts5_index(bench, cpu["fts5"])})
     bench.cache["full index"] = runs["ours"]
+    busy = medians(cpu)
     middle, megabytes = medians(runs), text_bytes(bench) / 1e6
     rate = megabytes / middle["ours"]
     bench.add(row, "%.2f s, %.1f MB/s" % (middle["ours"], rate), "FTS5 insert %.2f s (%.2f times)" % (middle["fts5"], middle["ours"] / middle["fts5"]),
-              middle["ours"] <= middle["fts5"] and rate >= 15, "%d chunks, %.0f MB of text" % (bench.chunks()[1], megabytes), runs)
+              middle["ours"] <= middle["fts5"] and rate >= 15, "%d chunks, %.0f MB of text; CPU seconds %.1f, FTS5 %.1f" % (bench.chunks()[1], megabytes, busy["ours"], busy["fts5"]),
+              {"wall": runs, "cpu": cpu})
 
 
 def full_index_seconds(bench):
     if "full index" not in bench.cache:
-        bench.cache["full index"] = [fresh_index(bench)]
+        bench.cache["full index"] = [fresh_index(bench, [])]
     return statistics.median(bench.cache["full index"])
 
 

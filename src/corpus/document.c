@@ -469,6 +469,11 @@ uint64_t corpus_doc_version(const struct corpus_doc *d)
 	return d->version;
 }
 
+const struct stat *corpus_doc_source(const struct corpus_doc *d)
+{
+	return &d->source;
+}
+
 uint32_t corpus_doc_chunk_count(const struct corpus_doc *d)
 {
 	return d->chunks ? (uint32_t)d->chunks->count : 0;

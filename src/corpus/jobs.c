@@ -549,6 +549,7 @@ static void answer(struct taken *list, struct corpus_doc *doc, int result)
 	}
 }
 
+/* Under the lock: the indexer may join a job that somebody else began. */
 static void count_end(struct job *job, const struct corpus_doc *doc, int result)
 {
 	struct refresh_progress *p = job->progress;
@@ -581,8 +582,8 @@ static void job_again(struct job *job)
 static void job_give_up(struct job *job, int result)
 {
 	struct corpus *c = job->corpus;
-	count_end(job, NULL, result);
 	(void)pthread_mutex_lock(&c->lock);
+	count_end(job, NULL, result);
 	struct taken *taken = take_waiters(job);
 	running_set(c->jobs, job, false);
 	bool again = job->stale && !c->jobs->stopping;
@@ -616,8 +617,8 @@ static void job_run(struct task *t, struct worker *w)
 		job_give_up(job, r);
 		return;
 	}
-	count_end(job, doc, 0);
 	(void)pthread_mutex_lock(&c->lock);
+	count_end(job, doc, 0);
 	job->state = JOB_PUBLISHED;
 	job->doc = corpus_doc_ref(doc);
 	struct taken *taken = take_waiters(job);

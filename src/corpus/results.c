@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { MAX_NAME_BYTES = 200, BYTES_PER_TOKEN = 4, MAX_HEADING_DEPTH = 64, MAX_EXACT = 64 };
 
@@ -497,6 +498,26 @@ static int run_request(struct corpus *c, struct worker *w, struct search_context
 	return r;
 }
 
+static bool nothing_indexed(struct corpus *c)
+{
+	struct store_read *r;
+	struct store_index_stats stats = {0};
+	if (store_read_begin(c->store, &r) < 0)
+		return false;
+	(void)store_index_stats(r, &stats);
+	store_read_end(r);
+	return stats.live_chunks == 0;
+}
+
+/* A search in the first moments of a new store would find nothing although the answer is about to be there: it waits for a small folder to be
+ * indexed, and for a large one no longer than a person waits without wondering. */
+static void wait_for_first_documents(struct corpus *c)
+{
+	enum { STEP_MS = 20, STEPS = 100 };
+	for (int i = 0; i < STEPS && c->indexer && !indexer_idle(c) && nothing_indexed(c); i++)
+		(void)nanosleep(&(struct timespec){0, STEP_MS * 1000000L}, NULL);
+}
+
 static void run_search(struct task *t, struct worker *w)
 {
 	struct search_task *task = (struct search_task *)t;
@@ -505,6 +526,8 @@ static void run_search(struct task *t, struct worker *w)
 	struct search_context *s = calloc(1, sizeof(*s));
 	struct aim aim = {.space = c->space, .x = calloc(VEC_MAX_DIMS, sizeof(float))};
 	int r = !s || !aim.x ? -ENOMEM : waits_alive(c, task->waiter) ? 0 : -ECANCELED;
+	if (r == 0)
+		wait_for_first_documents(c);
 	/* Before the read transaction: a server may take seconds, and a snapshot that is held keeps the store from reusing pages. */
 	if (r == 0 && !task->results->similar_to && !aim_remote(c, out, &aim))
 		embed_query(c, out, aim.x, &aim.have);

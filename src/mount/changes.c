@@ -1,10 +1,11 @@
 /* What changed in the source, told to the kernel, so that it may keep names and attributes for longer than it could on its own. Only a hint: an
  * open looks at the source whatever the kernel keeps.
  *
- * The kernel is only told to ask again for attributes, never to drop a name or a page. Our answer to that question is ESTALE when the name
- * stands for another version, or for nothing, and the kernel then looks the whole path up. Dropping names would do the same with less,
- * but waits in the kernel for the lock of a folder, which a look-up may hold that waits for us: a process that is killed in that
- * moment never ends, and takes its readers along. */
+ * The kernel is only told to ask again for attributes, never to drop a name. Our answer to that question is ESTALE when the name stands for
+ * another version, or for nothing, and the kernel then looks the whole path up. Dropping names would do the same with less, but waits in
+ * the kernel for the lock of a folder, which a look-up may hold that waits for us: a process that is killed in that moment never ends, and
+ * takes its readers along. What the kernel does not ask about before it uses a name, links and files that have become folders, is only in
+ * raw/, which is looked up again every second. */
 #include "mount/mount_impl.h"
 
 #include "base/path.h"
@@ -84,6 +85,11 @@ static struct node *find_folder(struct mount *m, enum view v, const char *path)
 	return n;
 }
 
+static bool is_folder(const struct node *n)
+{
+	return n->kind == NODE_RAW_FOLDER || n->kind == NODE_FOLDER;
+}
+
 /* Every node that the kernel may have found under this name. */
 static void forget_named(struct mount *m, struct node *folder, const char *name)
 {
@@ -115,7 +121,7 @@ static void tell_everything(struct mount *m)
 	if (nodes_mirrored(m, &all, &count) < 0)
 		return;
 	for (size_t i = 0; i < count; i++) {
-		if (all[i]->kind == NODE_RAW_FOLDER || all[i]->kind == NODE_FOLDER)
+		if (is_folder(all[i]))
 			atomic_store(&all[i]->size, 0);
 		forget_attributes(m, all[i]);
 		node_unref(m, all[i]);

@@ -231,7 +231,7 @@ fuse_ino_t node_id(struct mount *m, const struct node *n)
 static int path_backwards(const struct node *n, char *out, size_t end, size_t *ret_start)
 {
 	size_t at = end;
-	for (; n->parent && n->parent->parent; n = n->parent) {
+	for (; n->parent && n->parent->parent && n->kind != NODE_SIMILAR_OPTIONS; n = n->parent) {
 		size_t need = n->name_size + (size_t)(at != end);
 		if (need > at)
 			return -ENAMETOOLONG;

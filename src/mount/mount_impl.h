@@ -23,9 +23,8 @@ enum { NODE_PATH_SIZE = LIMIT_PATH_BYTES + 1 };
 
 /* Seconds that the kernel may use an answer without asking again. */
 #define TIMEOUT_FOREVER 86400.0
-/* What stems from the source, while changes are told to us, and when they are not. An open looks at the source in either case. The first
- * is longer because the kernel then learns of a change; short all the same, because it does not drop the name (changes.c). */
-#define TIMEOUT_WATCHED 5.0
+/* What stems from the source, in derived views while changes are told to us, and otherwise. An open looks at the source in either case. */
+#define TIMEOUT_WATCHED 30.0
 #define TIMEOUT_UNWATCHED 1.0
 
 /* --- nodes (inodes.c) ----------------------------------------------------------------------------------------------- */
@@ -47,6 +46,7 @@ enum node_kind {
 	NODE_FORM, /* .results.jsonl and so on */
 	NODE_STATUS_FOLDER,
 	NODE_STATUS,
+	NODE_SIMILAR_OPTIONS, /* similar/@k=5/, which shows what similar/ shows */
 	NODE_KIND_COUNT
 };
 
@@ -227,7 +227,8 @@ void request_reply_folder(struct request *r, struct folder *f, bool keep_listing
 /* Asks for a document, a search, and so on; `then` is called once, perhaps before this returns. */
 void request_document(struct request *r, const char *path, enum corpus_view view, void (*then)(struct request *, int, void *));
 void request_search(struct request *r, const struct corpus_query *q, const struct caller *caller, void (*then)(struct request *, int, void *));
-void request_similar(struct request *r, const char *path, const struct caller *caller, void (*then)(struct request *, int, void *));
+void request_similar(struct request *r, const char *path, const struct corpus_query *q, const struct caller *caller,
+		     void (*then)(struct request *, int, void *));
 void request_report(struct request *r, enum corpus_report report, const struct caller *caller, void (*then)(struct request *, int, void *));
 /* Completion by whoever took the wait out of cancel's reach. */
 void request_complete(struct request *r, int result, void *object);
@@ -283,7 +284,6 @@ struct listed {
 struct folder {
 	struct node *node;
 	struct corpus_doc *doc;		/* of a chunk folder */
-	struct stat source;		/* likewise */
 	struct corpus_results *results; /* of a result folder */
 	uint64_t id, serial;		/* likewise: the versions of its hits and of its dot-files */
 	struct buf names;		/* of a source folder, as it was when the listing began: type, inode number, name, one after the other */
@@ -360,6 +360,8 @@ void rankings_release(struct rankings *k);
 /* For a node that goes. */
 void ranking_free(struct ranking *k);
 void view_look_similar(struct request *r, const struct corpus_look *look);
+/* The options that a folder under search/ or similar/ stands for, outermost first; `name` (or NULL) is one more. -EINVAL when one is wrong. */
+int view_options(const struct node *folder, const char *name, struct corpus_query **ret);
 
 /* --- the mount (session.c) -------------------------------------------------------------------------------------------- */
 

@@ -219,11 +219,12 @@ void request_search(struct request *r, const struct corpus_query *q, const struc
 	started(r, corpus_search(r->mount->corpus, q, caller->hash ? &caller->who : NULL, &r->wait), NULL);
 }
 
-void request_similar(struct request *r, const char *path, const struct caller *caller, void (*then)(struct request *, int, void *))
+void request_similar(struct request *r, const char *path, const struct corpus_query *q, const struct caller *caller,
+		     void (*then)(struct request *, int, void *))
 {
 	r->wait.done = wait_done;
 	start(r, then, cancel_wait);
-	started(r, corpus_similar(r->mount->corpus, path, NULL, caller->hash ? &caller->who : NULL, &r->wait), NULL);
+	started(r, corpus_similar(r->mount->corpus, path, q, caller->hash ? &caller->who : NULL, &r->wait), NULL);
 }
 
 void request_report(struct request *r, enum corpus_report report, const struct caller *caller, void (*then)(struct request *, int, void *))

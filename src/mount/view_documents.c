@@ -218,6 +218,22 @@ static int child_of_name(struct mount *m, struct node *parent, const char *shown
 	return r < 0 ? r : child_folder(m, parent, name, ret);
 }
 
+/* similar/@k=5: an option, unless the source has something of that name. */
+static int child_option(struct mount *m, struct node *parent, const char *name, struct found *ret)
+{
+	static const struct node_facts none = {0};
+	struct corpus_query *q;
+	struct node *n;
+	if (name[0] != '@' || (parent->parent != m->nodes.root && parent->kind != NODE_SIMILAR_OPTIONS))
+		return -ENOENT;
+	int r = view_options(parent, name, &q);
+	if (r < 0)
+		return r;
+	corpus_query_free(q);
+	r = node_get(m, parent, NODE_SIMILAR_OPTIONS, name, 0, &none, &n);
+	return r < 0 ? r : view_found(m, n, view_source_timeout(m), ret);
+}
+
 static void folder_look(struct request *r)
 {
 	struct mount *m = r->mount;
@@ -230,7 +246,10 @@ static void folder_look(struct request *r)
 			view_look_similar(r, &look);
 			return;
 		}
-		result = result == -ENOENT ? child_folder(m, r->node, r->name, &f) : result;
+		if (result == -ENOENT)
+			result = child_folder(m, r->node, r->name, &f);
+		if (result == -ENOENT)
+			result = child_option(m, r->node, r->name, &f);
 	} else {
 		result = child_of_name(m, r->node, r->name, &f);
 	}

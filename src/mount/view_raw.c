@@ -60,7 +60,8 @@ static int child(struct mount *m, struct node *parent, const char *name, struct 
 	if (r < 0)
 		return r;
 	show(&f.st, f.node);
-	f.attr_timeout = f.entry_timeout = timeout_of(m, &f.st);
+	f.attr_timeout = timeout_of(m, &f.st);
+	f.entry_timeout = TIMEOUT_UNWATCHED; /* see changes.c */
 	*ret = f;
 	return 0;
 }

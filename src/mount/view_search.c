@@ -311,14 +311,6 @@ static void reply_results_node(struct request *r, const struct asked *a)
 		request_reply_found(r, &f);
 }
 
-void view_look_similar(struct request *r, const struct corpus_look *look)
-{
-	struct caller caller;
-	request_caller(r, &caller);
-	struct node_facts facts = {.source = &look->source, .mode = attributes_folder_mode(look->source.st_mode)};
-	reply_results_node(r, &(struct asked){.parent = r->node, .name = r->name, .facts = &facts, .caller = caller.hash, .document = look->version});
-}
-
 /* --- questions ------------------------------------------------------------------------------------------------------------ */
 
 static int set_option(struct corpus_query *q, const char *name)
@@ -331,14 +323,20 @@ static int set_option(struct corpus_query *q, const char *name)
 	return corpus_query_option(q, decoded, error, sizeof(error));
 }
 
-/* The options that the folder stands for, outermost first; `name` (or NULL) is one more. */
-static int options_of(struct mount *m, const struct node *folder, const char *name, struct corpus_query **ret)
+static bool is_option(const struct node *n)
+{
+	return n->kind == NODE_SIMILAR_OPTIONS || (n->kind == NODE_SEARCH_FOLDER && n->parent->kind != NODE_ROOT);
+}
+
+int view_options(const struct node *folder, const char *name, struct corpus_query **ret)
 {
 	const char *names[MAX_OPTIONS];
 	size_t count = 0;
 	if (name)
 		names[count++] = name;
-	for (const struct node *n = folder; n != m->nodes.tops[VIEW_SEARCH]; n = n->parent) {
+	for (const struct node *n = folder; n; n = n->parent) {
+		if (!is_option(n))
+			continue;
 		if (count == MAX_OPTIONS)
 			return -EINVAL;
 		names[count++] = n->name;
@@ -357,7 +355,7 @@ static int options_of(struct mount *m, const struct node *folder, const char *na
 }
 
 /* The whole question of a result folder called `name`. */
-static int question_of(struct mount *m, const struct node *parent, const char *name, struct corpus_query **ret)
+static int question_of(const struct node *parent, const char *name, struct corpus_query **ret)
 {
 	char decoded[NODE_PATH_SIZE];
 	size_t size = strlen(name);
@@ -365,7 +363,7 @@ static int question_of(struct mount *m, const struct node *parent, const char *n
 		return -ENAMETOOLONG;
 	size = corpus_decode_component(name, size, decoded);
 	struct corpus_query *q;
-	int r = options_of(m, parent, NULL, &q);
+	int r = view_options(parent, NULL, &q);
 	if (r < 0)
 		return r;
 	r = corpus_query_text(q, decoded, size);
@@ -374,6 +372,27 @@ static int question_of(struct mount *m, const struct node *parent, const char *n
 	else
 		*ret = q;
 	return r;
+}
+
+void view_look_similar(struct request *r, const struct corpus_look *look)
+{
+	struct caller caller;
+	struct corpus_query *q;
+	int result = view_options(r->node, NULL, &q);
+	if (result < 0) {
+		request_reply_error(r, result);
+		return;
+	}
+	bool as_link = corpus_query_as_link(q);
+	corpus_query_free(q);
+	request_caller(r, &caller);
+	struct node_facts facts = {.source = &look->source, .mode = attributes_folder_mode(look->source.st_mode)};
+	reply_results_node(r, &(struct asked){.parent = r->node,
+					      .name = r->name,
+					      .facts = &facts,
+					      .caller = caller.hash,
+					      .document = look->version,
+					      .as_link = as_link});
 }
 
 /* --- search/ and folders of options ---------------------------------------------------------------------------------------- */
@@ -385,7 +404,7 @@ static void look_option(struct request *r)
 	static const struct node_facts none = {0};
 	struct node *n;
 	struct found f;
-	int result = options_of(m, r->node, r->name, &q);
+	int result = view_options(r->node, r->name, &q);
 	if (result == 0) {
 		corpus_query_free(q);
 		result = node_get(m, r->node, NODE_SEARCH_FOLDER, r->name, 0, &none, &n);
@@ -403,7 +422,7 @@ static void look_query(struct request *r)
 	struct mount *m = r->mount;
 	struct corpus_query *q;
 	struct stat st;
-	int result = question_of(m, r->node, r->name, &q);
+	int result = question_of(r->node, r->name, &q);
 	if (result == 0)
 		result = corpus_stat(m->corpus, "", &st);
 	if (result < 0) {
@@ -477,22 +496,21 @@ static void with_results(struct request *r, struct node *folder, void (*go_on)(s
 		go_on(r, set);
 		return;
 	}
-	if (folder->view == VIEW_SIMILAR) {
-		char path[NODE_PATH_SIZE];
-		int result = node_path(folder, path);
-		if (result < 0)
-			request_reply_error(r, result);
-		else
-			request_similar(r, path, &caller, then);
-		return;
-	}
 	struct corpus_query *q;
-	int result = question_of(m, folder->parent, folder->name, &q);
+	char path[NODE_PATH_SIZE];
+	bool similar = folder->view == VIEW_SIMILAR;
+	int result = similar ? node_path(folder, path) : 0;
+	if (result == 0)
+		result = similar ? view_options(folder, NULL, &q) : question_of(folder->parent, folder->name, &q);
 	if (result < 0) {
 		request_reply_error(r, result);
 		return;
 	}
-	request_search(r, q, &caller, then); /* which copies it */
+	/* Both copy it. */
+	if (similar)
+		request_similar(r, path, q, &caller, then);
+	else
+		request_search(r, q, &caller, then);
 	corpus_query_free(q);
 }
 

@@ -33,6 +33,7 @@ const struct node_type *const node_types[NODE_KIND_COUNT] = {
 	[NODE_FORM] = &form_type,
 	[NODE_STATUS_FOLDER] = &status_folder_type,
 	[NODE_STATUS] = &status_type,
+	[NODE_SIMILAR_OPTIONS] = &folder_type,
 };
 
 const char *const view_names[VIEW_COUNT] = {

@@ -109,5 +109,11 @@ like "$(ls "$MNT/similar/handbook/leave.md")" '^01-.*\.txt$' 'similar documents'
 unlike "$(ls "$MNT/similar/handbook/leave.md")" '-leave\.md\.txt$' 'without the document itself'
 fails 'of a photo there are none' test -e "$MNT/similar/photo.png"
 ok 'similar/ has dot-files too' grep -q '"path"' "$MNT/similar/handbook/leave.md/.results.jsonl"
+is "$(ls "$MNT/similar/@k=2/handbook/leave.md" | wc -l)" 2 'options of similar/'
+is "$(ls "$MNT/similar/@k=2/@in=handbook/handbook/leave.md")" 01-notice.html.txt 'two of them'
+is "$(ls "$MNT/similar/@k=2" | head -n 1)" "$(ls "$MNT/similar" | head -n 1)" 'show what similar/ shows'
+is_file "$MNT/similar/@k=1/@as=link/handbook/leave.md/$(ls "$MNT/similar/@k=1/handbook/leave.md")" "$MNT/similar/@k=1/handbook/leave.md/$(ls "$MNT/similar/@k=1/handbook/leave.md")" 'links'
+is "$(error_of "$MNT/similar/@k=0")" EINVAL 'a wrong one is EINVAL'
+is "$(error_of "$MNT/similar/handbook/@k=2")" ENOENT 'and they come first'
 ok 'unmounts' unmount_corpus
 done_testing

@@ -52,8 +52,13 @@ except OSError as e:
 os.close(f)
 print(open(sys.argv[1], "rb").read(1))
 END
-is "$(cat "$TMP/out")" "ESTALE
+# Where the kernel reads raw/ by itself (libfuse 3.17 and root), a handle is what POSIX says: that of the file, whoever writes to it.
+if [ "$(id -u)" -eq 0 ] && ldd "$PROGRAM" 2>/dev/null | grep -q 'libfuse3\.so\.4'; then
+	is "$(tail -n 1 "$TMP/out")" "b'b'" 'the next open sees the change'
+else
+	is "$(cat "$TMP/out")" "ESTALE
 b'b'" 'gets ESTALE, never a mixture'
+fi
 
 # --- names ---
 printf 'new\n' >"$docs/new.txt"
