@@ -866,7 +866,7 @@ void remote_changed(struct corpus *c)
 int remote_query(struct corpus *c, const struct remote_model *m, struct span text, float *x, struct err *err)
 {
 	struct remote *r = c->remote;
-	uint8_t mark;
+	uint8_t mark = EMBED_PENDING;
 	struct embed_order order = {.identity = &m->identity, .side = EMBED_QUERY, .urgent = true, .texts = &text, .count = 1, .out = x, .marks = &mark};
 	int result = embed_server_texts(r->server, &order, err);
 	if (result == -ESTALE && !r->started && contact(r, err) == 0)
