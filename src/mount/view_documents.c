@@ -289,7 +289,9 @@ static int folder_entry(struct mount *m, struct folder *f, size_t *index, bool w
 	struct source_entry e;
 	while (view_source_entry(f, *index, &e)) {
 		++*index;
-		int r = e.type == DT_DIR ? list_folder(m, f, e.name, want, ret) : e.type == DT_REG ? list_document(m, f, e.name, want, ret) : -ENOENT;
+		int r = e.type == DT_DIR   ? list_folder(m, f, e.name, want, ret)
+			: e.type == DT_REG ? list_document(m, f, e.name, want, ret)
+					   : -ENOENT;
 		if (r == 0)
 			return 1;
 		if (r == -ENOMEM)
