@@ -17,6 +17,7 @@ import time
 
 seed, operations, raw, source, read_only = int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:6]
 user = int(sys.argv[6]) if len(sys.argv) > 6 else None
+outside = os.path.abspath(source) + ".outside"  # what links out of the source lead to; operations follow them and may write to it
 rng = random.Random(seed)
 libc = ctypes.CDLL(None, use_errno=True)
 libc.opendir.restype = ctypes.c_void_p
@@ -59,7 +60,9 @@ def make(path, links=False):
                         pass
             os.chmod(path, mode)
         elif kind < 0.9:
-            os.symlink(rng.choice(["a", "../a", "nowhere", ".", "/etc/hostname", "notes.txt"]), path)
+            target = rng.choice(["a", "../a", "nowhere", ".", outside, "notes.txt"])
+            if target != "../a" or os.path.normpath(os.path.dirname(path)) != os.path.normpath(source):  # from the top it would lead out of the two to different places
+                os.symlink(target, path)
         elif kind < 0.95:
             os.mkfifo(path, mode)
         else:
@@ -354,6 +357,8 @@ def run_as_user(count):
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+with open(outside, "w") as file:
+    file.write("outside")
 for _ in range(120):
     folders = [p for p in paths_below(source) if os.path.isdir(os.path.join(source, p))]
     make(os.path.join(source, rng.choice(folders), random_name()), links=True)
