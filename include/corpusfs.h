@@ -214,6 +214,13 @@ enum corpus_report { CORPUS_STATUS_JSON, CORPUS_ERRORS_JSONL, CORPUS_SKIPPED_JSO
 /* A snapshot as a file. Lists only what `caller` may read. May walk the store: ask from a thread that may take a moment. */
 CORPUS_API int corpus_report(struct corpus *c, enum corpus_report report, const struct corpus_caller *caller, struct corpus_blob **ret);
 
+/* tables/ (docs/tables.md): the index as JSON lines, one row a document or a chunk, in byte order of paths, of one moment, and only of what `caller` may
+ * read. Takes as long as reading all text of the index, in memory that does not grow with it: the blob maps a file without a name in the store's
+ * folder, which has to have room for it (-ENOSPC). `wanted` (may be NULL) is asked now and then, and ends the work with -ECANCELED when false. */
+enum corpus_table { CORPUS_TABLE_DOCUMENTS, CORPUS_TABLE_CHUNKS };
+CORPUS_API int corpus_table(struct corpus *c, enum corpus_table table, const struct corpus_caller *caller, bool (*wanted)(void *context),
+			    void *context, struct corpus_blob **ret);
+
 struct corpus_progress {
 	uint64_t files_total, files_done; /* total grows while the tree is being walked; `walked` says that it is final */
 	bool walked;
