@@ -15,7 +15,7 @@ is_file "$TMP/out" "$TMP/help" 'help is --help'
 exits 2 'no verb is an error' "$PROGRAM"
 like "$(cat "$TMP/err")" '^Usage: corpusfs' 'and prints the verbs'
 
-for verb in mount unmount index search status verify doctor help; do
+for verb in mount unmount index search status health verify doctor help; do
 	like "$(cat "$TMP/help")" "^  $verb +[a-z]" "help lists $verb"
 	exits 0 "$verb --help succeeds" "$PROGRAM" "$verb" --help
 	cp "$TMP/out" "$TMP/verb"
@@ -26,7 +26,7 @@ for verb in mount unmount index search status verify doctor help; do
 	ok "$verb says so in one line" one_line
 	like "$(cat "$TMP/err")" '^corpusfs: --nonsense: no such option' "$verb names the option"
 done
-for verb in mount unmount index search status verify; do
+for verb in mount unmount index search status health verify; do
 	exits 2 "$verb without arguments is an error" "$PROGRAM" "$verb"
 	ok "$verb says so in one line" one_line
 	like "$(cat "$TMP/err")" "^corpusfs: usage: corpusfs $verb" "$verb prints its usage"
