@@ -152,6 +152,7 @@ static int serve_corpus(struct mounting *m, struct corpus *corpus, struct log *l
 		.kernel_options = m->config->kernel_options,
 		/* Whom the other program lets in is not known, so nobody is taken for ourselves. */
 		.allow_other = m->config->allow_other || is_descriptor(m->mountpoint),
+		.passthrough = m->config->passthrough,
 		.ready = mount_is_ready,
 		.ready_context = m,
 		.log = log_line,

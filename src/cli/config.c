@@ -45,6 +45,7 @@ static const struct option options[] = {
 	{"allow_other", 0, OPTION_FLAG, VERB_MOUNT, FIELD(allow_other), NULL, "other users may use the mount, with the modes of the source"},
 	{"uid", 0, OPTION_ID, VERB_MOUNT, FIELD(uid), "ID", "everything belongs to this user, who may read what its owner might"},
 	{"gid", 0, OPTION_ID, VERB_MOUNT, FIELD(gid), "ID", "everything belongs to this group, which may read what its group might"},
+	{"passthrough", 0, OPTION_FLAG, VERB_MOUNT, FIELD(passthrough), NULL, "the kernel reads raw/ by itself, faster; an open file there is as the source's"},
 	{"deadline", 0, OPTION_NUMBER, VERB_MOUNT, FIELD(deadline), "SECONDS", "a file that takes longer to compute fails with ETIMEDOUT"},
 	{"fail_fast", 0, OPTION_FLAG, VERB_MOUNT, FIELD(fail_fast), NULL, "opening a file that is not computed yet fails with EAGAIN"},
 	{"noindex", 0, OPTION_FLAG, VERB_MOUNT, FIELD(noindex), NULL, "compute only what is opened"},

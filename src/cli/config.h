@@ -36,7 +36,7 @@ struct config_id {
 struct config {
 	char *store;
 	unsigned threads;
-	bool foreground, allow_other, fail_fast, noindex, json, modes, dry_run;
+	bool foreground, allow_other, passthrough, fail_fast, noindex, json, modes, dry_run;
 	struct config_id uid, gid; /* of everything on the mount */
 	unsigned deadline; /* seconds */
 	char *log, *baseline, *save;

@@ -150,8 +150,8 @@ bool corpus_watching(struct corpus *c)
 /* The fingerprints of both halves: what texts depend on, and what the index depends on besides. */
 static void set_fingerprints(struct corpus *c)
 {
-	uint32_t numbers[6] = {chunk_default_recipe.version, chunk_default_recipe.target_words, chunk_default_recipe.max_words,
-			       chunk_default_recipe.min_words, CHUNK_VERSION, WORDS_VERSION};
+	uint32_t numbers[7] = {chunk_default_recipe.version, chunk_default_recipe.target_words, chunk_default_recipe.max_words,
+			       chunk_default_recipe.min_words, CHUNK_VERSION, CHUNK_PASSAGE_VERSION, WORDS_VERSION};
 	struct span recipe[] = {{(const char *)numbers, sizeof(numbers)}};
 	c->recipe = hash_parts(recipe, 1);
 	uint32_t clean = CLEAN_VERSION;

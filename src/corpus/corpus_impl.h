@@ -37,7 +37,7 @@ struct corpus {
 	struct embedder *embedder; /* NULL when the model could not be loaded: keyword search goes on */
 	struct embed_space space;
 	uint32_t space_number; /* in the store */
-	struct hash recipe;    /* of chunker and words */
+	struct hash recipe;    /* of chunker, passages and words */
 	uint64_t own_fingerprint; /* short form of extractors, cleaner, recipe and built-in model */
 	atomic_uint_fast64_t fingerprint; /* the same with the embedding server's model, part of every version */
 	struct words *writer_words; /* only for operations on the store's writer thread */
@@ -127,6 +127,7 @@ int document_embed(struct corpus_doc *d);
 int document_vectors(struct corpus_doc *d);
 /* The error that opening a text view of this document gives: 0, -EIO, -ENOTSUP. */
 int document_error(const struct corpus_doc *d, enum corpus_view view);
+struct span document_text(const struct corpus_doc *d); /* clean */
 struct span document_chunk_text(const struct corpus_doc *d, uint32_t chunk);
 /* meta/<path>.json (meta.c). */
 int document_meta(const struct corpus_doc *d, struct corpus_blob **ret);

@@ -256,14 +256,12 @@ int document_embed(struct corpus_doc *d)
 	if (!c->embedder)
 		return -EIO;
 	size_t count = d->chunks->count;
-	struct span *CLEANUP_FREE spans = malloc((count + 1) * sizeof(*spans));
+	struct chunk_passages CLEANUP(chunk_passages_release) passages = {0};
 	float *CLEANUP_FREE x = malloc((count * c->space.dims + 1) * sizeof(*x));
-	if (!spans || !x)
+	if (!x || chunk_passages_init(&passages, document_text(d), d->chunks) < 0)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		spans[i] = document_chunk_text(d, (uint32_t)i);
 	struct err err;
-	int r = count ? embed_texts(c->embedder, EMBED_PASSAGE, spans, count, x, &err) : 0;
+	int r = count ? embed_texts(c->embedder, EMBED_PASSAGE, passages.texts, count, x, &err) : 0;
 	if (r < 0) {
 		corpus_log(c, 4, "%s: not embedded: %s", d->path, err.text);
 		return r;
@@ -291,6 +289,11 @@ bool document_has_vectors(struct corpus *c, struct store_read *r, const struct s
 		return false;
 	uint32_t at = doc->chunk_base % STORE_SEGMENT_CHUNKS;
 	return at < v.count && !isnan(v.scales[at]);
+}
+
+struct span document_text(const struct corpus_doc *d)
+{
+	return (struct span){corpus_blob_data(d->text), corpus_blob_size(d->text)};
 }
 
 struct span document_chunk_text(const struct corpus_doc *d, uint32_t chunk)

@@ -87,10 +87,14 @@ static void add_headings(struct jsonw *j, const struct chunk_list *list, uint32_
 	jsonw_array_end(j);
 }
 
-/* What became of a chunk's text at the embedding server, where that is not the plain thing. */
-static void add_mark(struct jsonw *j, struct span text, struct store_read *read, const struct remote_model *m)
+/* What became of a chunk's passage at the embedding server, where that is not the plain thing. */
+static void add_mark(struct jsonw *j, const struct corpus_doc *d, uint32_t i, struct store_read *read, const struct remote_model *m)
 {
-	enum embed_mark mark = read ? remote_mark(read, m, text) : EMBED_WHOLE;
+	struct buf passage;
+	buf_init(&passage, LIMIT_CLEAN_BYTES + CHUNK_PASSAGE_EXTRA);
+	bool made = read && chunk_passage(document_text(d), d->chunks, i, &passage) == 0;
+	enum embed_mark mark = made ? remote_mark(read, m, buf_span(&passage)) : EMBED_WHOLE;
+	buf_release(&passage);
 	if (mark == EMBED_IN_PIECES)
 		add_text(j, "vector", "in pieces");
 	else if (mark == EMBED_REFUSED)
@@ -109,7 +113,7 @@ static void add_chunk(struct jsonw *j, const struct corpus_doc *d, uint32_t i, s
 		add_number(j, "page", k->page);
 	add_headings(j, d->chunks, k->heading);
 	add_hash(j, "sha256", &h);
-	add_mark(j, document_chunk_text(d, i), read, m);
+	add_mark(j, d, i, read, m);
 	jsonw_object_end(j);
 }
 

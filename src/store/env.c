@@ -354,6 +354,7 @@ static int prepare(struct store *s)
 	w->txn = NULL;
 	if (rc != 0)
 		return txn_errno(rc);
+	s->untidy = empty;
 	error = write_begin(s, w);
 	if (error != 0)
 		return error;
@@ -362,6 +363,7 @@ static int prepare(struct store *s)
 		write_abort(w);
 		return 0;
 	}
+	s->untidy = true;
 	error = drop_index(w);
 	if (error == 0)
 		return write_commit(w);
