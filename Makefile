@@ -17,7 +17,7 @@ B := build/$(config)
 # The program that people run is always build/corpusfs; other configurations keep theirs in their own folder.
 PROGRAM := $(if $(filter normal,$(config)),build/corpusfs,$(B)/corpusfs)
 
-libraries = fuse3 lmdb uchardet libutf8proc libcrypto libxxhash libseccomp gumbo expat zlib jansson libcurl
+libraries = fuse3 lmdb uchardet libutf8proc libcrypto libxxhash libseccomp gumbo expat zlib jansson libcurl liblzma libzstd
 found := $(shell $(PKG_CONFIG) --exists $(libraries) 2>/dev/null && echo yes)
 ifneq ($(found),yes)
 ifeq ($(filter help clean,$(MAKECMDGOALS)),)
@@ -36,7 +36,7 @@ CFLAGS += -std=c17 $(OPTIMISE) $(WARN) -pthread -fstack-protector-strong
 # No fused multiply-add behind our back: the kernels promise equal bits on every instruction set.
 CFLAGS += -ffp-contract=off
 LDFLAGS += -pthread -Wl,-z,relro,-z,now
-LDLIBS = $(shell $(PKG_CONFIG) --libs $(libraries) 2>/dev/null) -lstemmer -lm
+LDLIBS = $(shell $(PKG_CONFIG) --libs $(libraries) 2>/dev/null) -lbz2 -lstemmer -lm
 ifneq ($(SANITIZE),)
 CFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 LDFLAGS += -fsanitize=$(SANITIZE)

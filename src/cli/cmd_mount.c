@@ -146,6 +146,7 @@ static int serve_corpus(struct mounting *m, struct corpus *corpus, struct log *l
 		.source = m->source,
 		.kernel_options = m->config->kernel_options,
 		.allow_other = m->config->allow_other,
+		.passthrough = m->config->passthrough,
 		.ready = mount_is_ready,
 		.ready_context = m,
 		.log = log_line,

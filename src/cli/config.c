@@ -41,6 +41,7 @@ static const struct option options[] = {
 	{"threads", 0, OPTION_NUMBER, STORE_VERBS & ~(unsigned)VERB_STATUS, FIELD(threads), "N", "threads that compute (default: one a processor)"},
 	{"foreground", 'f', OPTION_FLAG, VERB_MOUNT, FIELD(foreground), NULL, "stay in the foreground, messages on stderr"},
 	{"allow_other", 0, OPTION_FLAG, VERB_MOUNT, FIELD(allow_other), NULL, "other users may use the mount, with the modes of the source"},
+	{"passthrough", 0, OPTION_FLAG, VERB_MOUNT, FIELD(passthrough), NULL, "the kernel reads raw/ by itself, faster; an open file there is as the source's"},
 	{"deadline", 0, OPTION_NUMBER, VERB_MOUNT, FIELD(deadline), "SECONDS", "a file that takes longer to compute fails with ETIMEDOUT"},
 	{"fail_fast", 0, OPTION_FLAG, VERB_MOUNT, FIELD(fail_fast), NULL, "opening a file that is not computed yet fails with EAGAIN"},
 	{"noindex", 0, OPTION_FLAG, VERB_MOUNT, FIELD(noindex), NULL, "compute only what is opened"},

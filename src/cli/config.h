@@ -29,7 +29,7 @@ enum verb {
 struct config {
 	char *store;
 	unsigned threads;
-	bool foreground, allow_other, fail_fast, noindex, json, modes, dry_run;
+	bool foreground, allow_other, passthrough, fail_fast, noindex, json, modes, dry_run;
 	unsigned deadline; /* seconds */
 	char *log, *baseline, *save;
 	char *embed, *model, *key_env, *key_file, *query_prefix, *passage_prefix; /* of the embedding server */

@@ -13,7 +13,8 @@ const struct format *const extract_formats[] = {
 	&format_text_plain, &format_text_markdown, &format_text_rst, &format_text_code, &format_text_table,
 	&format_html,	    &format_pdf,	   &format_docx,     &format_pptx,      &format_xlsx,
 	&format_odt,	    &format_ods,	   &format_odp,	     &format_epub,      &format_mail,	 &format_rtf,
-	&format_subtitles,  &format_gzip,	   &format_notebook, &format_pdf_extras, NULL,
+	&format_subtitles,  &format_notebook,   &format_gzip,     &format_bzip2,     &format_xz,
+	&format_zstd,	    &format_pdf_extras, NULL,
 };
 
 int format_fail(struct extract_result *about, const char *code, const char *message)

@@ -149,4 +149,9 @@ END
 is "$(cat "$TMP/out")" '' 'every attempt to write is EROFS'
 ok 'df works' df "$MNT/raw"
 ok 'unmounts' unmount_corpus
+
+mount_corpus "$docs" -o passthrough
+ok 'with passthrough, which may not be possible here, raw/ is the same' cmp "$docs/add.c" "$MNT/raw/add.c"
+ok 'and again' cmp "$docs/add.c" "$MNT/raw/add.c"
+ok 'unmounts' unmount_corpus
 done_testing
