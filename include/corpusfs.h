@@ -79,7 +79,7 @@ CORPUS_API bool corpus_watching(struct corpus *c);
 /* --- the source tree: these return at once ------------------------------------------------------------------------- */
 
 CORPUS_API int corpus_stat(struct corpus *c, const char *path, struct stat *ret);	     /* as lstat(2) */
-CORPUS_API void corpus_apply_owner(const struct corpus *c, struct stat *st); /* in the fstat of what corpus_open_raw gave */
+CORPUS_API void corpus_apply_rights(const struct corpus *c, int fd, struct stat *st); /* the same in the fstat of what corpus_open_raw gave */
 CORPUS_API int corpus_open_raw(struct corpus *c, const char *path, int *ret_fd);	     /* regular files only */
 CORPUS_API int corpus_read_link(struct corpus *c, const char *path, char *target, size_t size); /* NUL-terminated */
 /* Entries without "." and ".."; `type` is a DT_ value; `each` returns non-zero to end the walk, which is then returned. */

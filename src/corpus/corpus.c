@@ -316,9 +316,9 @@ int corpus_stat(struct corpus *c, const char *path, struct stat *ret)
 	return source_stat(c->source, path, ret);
 }
 
-void corpus_apply_owner(const struct corpus *c, struct stat *st)
+void corpus_apply_rights(const struct corpus *c, int fd, struct stat *st)
 {
-	source_apply_owner(c->source, st);
+	source_apply_rights(c->source, fd, st);
 }
 
 int corpus_open_raw(struct corpus *c, const char *path, int *ret_fd)
