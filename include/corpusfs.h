@@ -38,6 +38,8 @@ struct corpus_options {
 	unsigned deadline_ms;  /* a waiting request ends with -ETIMEDOUT after this, 0: never; the job goes on */
 	bool fail_fast;	       /* needs that would start work end with -EAGAIN instead */
 	bool no_index;	       /* CORPUS_DAEMON: no background indexer */
+	const uid_t *uid;      /* everything counts as this user's, for what is shown and for who may read it; NULL: as the source says */
+	const gid_t *gid;      /* the same for the group */
 	/* An embedding server beside the built-in model, docs/embedding-servers.md; embed_url NULL: none. */
 	const char *embed_url, *embed_model;
 	const char *embed_key, *embed_key_file; /* the key itself, or a file whose first line it is */
@@ -77,6 +79,7 @@ CORPUS_API bool corpus_watching(struct corpus *c);
 /* --- the source tree: these return at once ------------------------------------------------------------------------- */
 
 CORPUS_API int corpus_stat(struct corpus *c, const char *path, struct stat *ret);	     /* as lstat(2) */
+CORPUS_API void corpus_apply_owner(const struct corpus *c, struct stat *st); /* in the fstat of what corpus_open_raw gave */
 CORPUS_API int corpus_open_raw(struct corpus *c, const char *path, int *ret_fd);	     /* regular files only */
 CORPUS_API int corpus_read_link(struct corpus *c, const char *path, char *target, size_t size); /* NUL-terminated */
 /* Entries without "." and ".."; `type` is a DT_ value; `each` returns non-zero to end the walk, which is then returned. */

@@ -201,6 +201,7 @@ static int open_parts(struct corpus *c, struct err *err)
 	int r = source_open(c->options.source, &c->source, err);
 	if (r < 0)
 		return r;
+	source_set_owner(c->source, c->options.uid, c->options.gid);
 	r = ignore_new(c->source, &c->ignore);
 	if (r < 0)
 		return err_fail(err, r, "out of memory");
@@ -313,6 +314,11 @@ int corpus_set_mountpoint(struct corpus *c, const char *mountpoint, dev_t device
 int corpus_stat(struct corpus *c, const char *path, struct stat *ret)
 {
 	return source_stat(c->source, path, ret);
+}
+
+void corpus_apply_owner(const struct corpus *c, struct stat *st)
+{
+	source_apply_owner(c->source, st);
 }
 
 int corpus_open_raw(struct corpus *c, const char *path, int *ret_fd)
