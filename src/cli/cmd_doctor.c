@@ -1,6 +1,7 @@
 /* corpusfs doctor: what this machine has and lacks. */
 #include "cli/cmd.h"
 
+#include "cli/open.h"
 #include "cli/output.h"
 #include "corpusfs.h"
 
@@ -23,7 +24,9 @@ static void print_item(void *context, const char *name, bool good, const char *t
 
 enum exit_code cmd_doctor(const struct config *config)
 {
-	(void)config;
+	/* Without it nobody can say what the sandbox is made of. */
+	if (open_helper(config->extractors) < 0)
+		return EXIT_ERROR;
 	struct examination e = {.colour = config_colour(stdout)};
 	corpus_doctor(print_item, &e);
 	return e.lacking ? EXIT_NOTHING : EXIT_FINE;

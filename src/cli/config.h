@@ -32,6 +32,7 @@ struct config {
 	bool foreground, allow_other, passthrough, fail_fast, noindex, json, modes, dry_run;
 	unsigned deadline; /* seconds */
 	char *log, *baseline, *save;
+	char *extractors; /* as given, else the user's own file if there is one, else NULL */
 	char *embed, *model, *key_env, *key_file, *query_prefix, *passage_prefix; /* of the embedding server */
 	const char *key; /* the environment's, or NULL */
 	unsigned embed_dims, rate, budget;
