@@ -11,7 +11,7 @@ enum open_mode {
 	OPEN_READ,
 };
 
-/* Reads the user's extractors and starts the helper process; what mount, doctor and all that open a source do first. `extractors` may be NULL. 0, or
+/* Reads the user's extractors and starts the helper process; what mount and all that open a source do first. `extractors` may be NULL. 0, or
  * -errno with one line printed. */
 int open_helper(const char *extractors);
 /* 0, or -errno with one line printed, but for -EBUSY, which is the caller's to explain. *ret_owned: the store is ours. */

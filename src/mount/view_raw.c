@@ -103,6 +103,7 @@ static int file_stat(struct mount *m, struct node *n, struct stat *ret, double *
 	content_unref(m, c);
 	if (r < 0)
 		return r;
+	corpus_apply_owner(m->corpus, ret);
 	show(ret, n);
 	*ret_timeout = TIMEOUT_UNWATCHED;
 	return 0;
