@@ -22,6 +22,15 @@ const char *corpus_version(void)
 	return CORPUSFS_VERSION;
 }
 
+int corpus_use_extractors(const char *file, char *error, size_t error_size)
+{
+	struct err err = {{0}};
+	int r = extract_use_rules(file, &err);
+	if (r < 0)
+		(void)snprintf(error, error_size, "%s", err.text);
+	return r;
+}
+
 int corpus_start_helper(char *error, size_t error_size)
 {
 	struct err err = {{0}};
