@@ -222,6 +222,8 @@ exits 0 'index again' "$PROGRAM" index --store "$TMP/store" "$TMP/docs"
 exits 0 'verify agrees' "$PROGRAM" verify --store "$TMP/store" "$TMP/docs"
 ok 'export' "$PROGRAM" export --store "$TMP/store" "$TMP/docs" "$TMP/export"
 mount_corpus "$TMP/docs" --store "$TMP/store"
+is_file "$TMP/export/tables/documents.jsonl" "$MNT/tables/documents.jsonl" 'the table of documents'
+like "$(cat "$MNT/tables/documents.jsonl")" '"path":"cut.zip","state":"ok".*"clean_sha256":null.*"error_code":"damaged"' 'an archive has no text there, but its reason'
 for view in clean chunks vectors meta; do
 	(cd "$TMP/export/$view" && find . -type f | LC_ALL=C sort) >"$TMP/exported"
 	(cd "$MNT/$view" && find . -type f | LC_ALL=C sort) >"$TMP/mounted"
