@@ -121,6 +121,12 @@ fails 'not what is secret' reader cat /share/corpus/raw/secret.txt
 fails 'nor may it write' reader touch /share/corpus/raw/new
 is "$(reader cat /share/corpus/clean/group.txt.txt)" "$(cat "$docs/group.txt")" 'what a further group may read, it opens'
 is "$(reader sh -c 'cat "/share/corpus/search/parental/.results.jsonl"' | grep -c group.txt)" 0 'but does not find'
+# The secret is root's own here; what another user keeps to itself is the question.
+chown 6009 "$docs/secret.txt"
+ok 'it is read afresh' until_true 20 eval '[ "$(stat -c %u "$share/corpus/raw/secret.txt")" = 6009 ]'
+query=/share/corpus/search/@mode=keyword/secret/.results.jsonl
+is "$(podman run --rm --cap-drop ALL -v "$share:/share:ro,rslave" "$base" cat "$query" | grep -c secret.txt)" 0 'a root without capabilities does not find it'
+is "$(podman exec "$tag" cat "$query" | grep -c secret.txt)" 1 'root in the container of the mount does'
 like "$(reader grep -E '^Cap(Eff|Bnd)' /proc/self/status | tr -d '\n\t')" '^CapEff:0+CapBnd:0+$' 'it has no capability'
 
 # --- the process dies -----------------------------------------------------------------------------------------------------
