@@ -47,10 +47,11 @@ extern const struct format *const extract_formats[];
 extern const struct format format_text_plain, format_text_markdown, format_text_rst, format_text_code, format_text_table;
 extern const struct format format_html, format_pdf, format_docx, format_pptx, format_xlsx;
 extern const struct format format_odt, format_ods, format_odp, format_epub, format_mail, format_rtf, format_subtitles, format_notebook;
+extern const struct format format_mhtml, format_doc, format_xls, format_ppt, format_msg;
 extern const struct format format_gzip, format_bzip2, format_xz, format_zstd;
 
 /* Halves of formats that tests and fuzzers run in their own process. */
-format_extract_fn html_extract, mail_extract, rtf_extract, compressed_extract, notebook_extract;
+format_extract_fn html_extract, mail_extract, mhtml_extract, ole_extract, rtf_extract, compressed_extract, notebook_extract;
 format_prepare_fn html_prepare;
 
 #endif

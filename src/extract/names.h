@@ -20,6 +20,11 @@ enum name_kind {
 	NAME_ODP,
 	NAME_EPUB,
 	NAME_MAIL,
+	NAME_MHTML,
+	NAME_DOC,
+	NAME_XLS,
+	NAME_PPT,
+	NAME_MSG,
 	NAME_SUBTITLES,
 	NAME_NOTEBOOK,
 	NAME_ARCHIVE, /* of many files: .tar.gz and its kin too, whatever compresses them */

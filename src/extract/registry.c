@@ -14,7 +14,8 @@ const struct format *const extract_formats[] = {
 	&format_html,	    &format_pdf,	   &format_docx,     &format_pptx,      &format_xlsx,
 	&format_odt,	    &format_ods,	   &format_odp,	     &format_epub,      &format_mail,	 &format_rtf,
 	&format_subtitles,  &format_notebook,   &format_gzip,     &format_bzip2,     &format_xz,
-	&format_zstd,	    NULL,
+	&format_zstd,	    &format_mhtml,	   &format_doc,	     &format_xls,	&format_ppt,	 &format_msg,
+	NULL,
 };
 
 int format_fail(struct extract_result *about, const char *code, const char *message)
@@ -138,7 +139,7 @@ void extract_result_release(struct extract_result *r)
 const char *extract_fingerprint(void)
 {
 	/* Written by whoever comes first with what every other caller would write; the versions of programs are settled before threads. */
-	static _Thread_local char text[1024];
+	static _Thread_local char text[2048];
 	struct buf b;
 	buf_init(&b, sizeof(text) - 1);
 	buf_addf(&b, "none %u", extract_choose((struct span){"\0", 1}, (struct span){"", 0})->version);
