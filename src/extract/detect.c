@@ -267,6 +267,12 @@ static bool is_saved_page(struct span head)
 	return has(head, "multipart/related") && (has(head, "Snapshot-Content-Location:") || begins(head, 0, "From: <Saved by") || begins(head, 0, "From: \"Saved by"));
 }
 
+static bool is_card(struct span head)
+{
+	size_t at = skip_blank(head, 0);
+	return begins(head, at, "BEGIN:VCALENDAR") || begins(head, at, "BEGIN:VCARD");
+}
+
 static const struct format *choose_text(struct span head, enum name_kind kind)
 {
 	switch (kind) {
@@ -283,6 +289,11 @@ static const struct format *choose_text(struct span head, enum name_kind kind)
 		return memchr(head.data, '{', head.size) ? &format_notebook : &format_text_plain;
 	case NAME_MAIL:
 		return &format_mail;
+	case NAME_XML:
+		return is_html(head) ? &format_html : begins(head, skip_blank(head, 0), "<") ? &format_xml : &format_text_plain;
+	case NAME_ICS:
+	case NAME_VCF:
+		return is_card(head) ? (kind == NAME_ICS ? &format_ics : &format_vcf) : &format_text_plain;
 	case NAME_MHTML:
 		return is_mail(head) ? &format_mhtml : is_html(head) ? &format_html : &format_text_plain;
 	case NAME_RST:
@@ -292,8 +303,17 @@ static const struct format *choose_text(struct span head, enum name_kind kind)
 	case NAME_IMAGE: /* SVG and XPM are text to a computer only */
 		return &none_image;
 	default:
-		return is_html(head) ? &format_html : is_mail(head) ? (is_saved_page(head) ? &format_mhtml : &format_mail) : &format_text_plain;
+		break;
 	}
+	if (is_html(head))
+		return &format_html;
+	if (is_mail(head))
+		return is_saved_page(head) ? &format_mhtml : &format_mail;
+	if (begins(head, 0, "<?xml "))
+		return &format_xml;
+	if (is_card(head))
+		return begins(head, skip_blank(head, 0), "BEGIN:VCARD") ? &format_vcf : &format_ics;
+	return &format_text_plain;
 }
 
 /* ASCII out of UTF-16 or UTF-32, enough to recognise a tag. */

@@ -574,8 +574,10 @@ static uint32_t read_lengths(struct doc *d)
 	return at[1];
 }
 
+/* Without a table of pieces, or with an empty one. */
 static int one_piece(struct doc *d, uint32_t length)
 {
+	free(d->pieces);
 	d->pieces = calloc(1, sizeof(*d->pieces));
 	if (!d->pieces)
 		return -ENOMEM;
