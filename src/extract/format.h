@@ -38,6 +38,7 @@ struct format_beside {
 struct format {
 	struct extractor extractor;
 	format_extract_fn *extract; /* NULL with a program, and for kinds without an extractor */
+	void (*load)(void); /* or NULL; called in the helper before a child is forked: loads what children may not open */
 	format_prepare_fn *prepare; /* may be NULL: the bytes as they are */
 	const struct format_program *program;
 	format_finish_fn *finish; /* with a program */
@@ -61,9 +62,11 @@ extern const struct format format_odt, format_ods, format_odp, format_epub, form
 extern const struct format format_mhtml, format_doc, format_xls, format_ppt, format_msg;
 extern const struct format format_xml, format_ics, format_vcf;
 extern const struct format format_gzip, format_bzip2, format_xz, format_zstd;
+extern const struct format format_archive, format_nested, format_members;
 
 /* Halves of formats that tests and fuzzers run in their own process. */
-format_extract_fn html_extract, mail_extract, mhtml_extract, ole_extract, rtf_extract, xml_extract, cards_extract, compressed_extract, notebook_extract;
+format_extract_fn html_extract, mail_extract, mhtml_extract, ole_extract, rtf_extract, xml_extract, cards_extract;
+format_extract_fn compressed_extract, notebook_extract, archive_extract;
 format_prepare_fn html_prepare, xml_prepare;
 /* Decodes text in any character set; for formats that have no way of naming theirs. */
 format_prepare_fn text_prepare;
