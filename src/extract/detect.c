@@ -9,7 +9,7 @@
 #include <strings.h>
 
 /* Raise whenever a kind below gets an extractor: documents skipped before are then looked at again. */
-enum { NONE_VERSION = 5 };
+enum { NONE_VERSION = 6 };
 
 #define NONE(media_type, code, message)                                                                                                    \
 	{                                                                                                                                  \
