@@ -62,6 +62,20 @@ static void check_watches(item_fn *item, void *context)
 	item(context, "inotify", true, text);
 }
 
+struct rules_report {
+	item_fn *item;
+	void *context;
+};
+
+static void report_rule(void *context, const char *pattern, const char *program, bool found)
+{
+	struct rules_report *r = context;
+	char name[80], text[4200];
+	(void)snprintf(name, sizeof(name), "extractor %.60s", pattern);
+	(void)snprintf(text, sizeof(text), "%.4096s%s", program, found ? "" : ": not found; its files have no text until it is installed");
+	r->item(r->context, name, found, text);
+}
+
 void corpus_doctor(item_fn *item, void *context)
 {
 	struct utsname u;
@@ -77,6 +91,8 @@ void corpus_doctor(item_fn *item, void *context)
 	const char *archives = archive_library();
 	item(context, "archives", archives != NULL, archives ? archives : "libarchive not found: what is in ZIP, TAR and 7z files is not read; install the package libarchive13");
 	item(context, "sandbox", strstr(extract_sandbox_describe(), "seccomp") != NULL, extract_sandbox_describe());
+	struct rules_report rules = {item, context};
+	extract_each_rule(report_rule, &rules);
 	check_watches(item, context);
 	(void)snprintf(text, sizeof(text), "vector kernels: %s", vec_level_name());
 	item(context, "processor", true, text);
