@@ -1,6 +1,6 @@
 #!/bin/bash
 # tables/ on the mount: the bytes of the export's, of one moment for each open, of what the caller may read, and not held in memory.
-# sanitizers: address
+# sanitizers: thread
 . "${0%/*}/lib.sh"
 need_fuse
 need python3
