@@ -1,4 +1,5 @@
 """The most private memory that a process ever has: private_memory.py PID FILE. Writes it to FILE, in megabytes, until the process ends."""
+import os
 import sys
 import time
 
@@ -12,6 +13,7 @@ while True:
         break
     if now > most:
         most = now
-        with open(path, "w", encoding="ascii") as f:
+        with open(path + ".new", "w", encoding="ascii") as f:
             f.write("%d\n" % (most >> 10))
+        os.rename(path + ".new", path)
     time.sleep(0.1)
