@@ -444,6 +444,6 @@ int mail_extract(struct span bytes, struct span name, struct buf *text, struct e
 }
 
 const struct format format_mail = {
-	.extractor = {"mail", 1, "message/rfc822", TEXT_MARKDOWN, true},
+	.extractor = {"mail", 2, "message/rfc822", TEXT_MARKDOWN, true},
 	.extract = mail_extract,
 };

@@ -1,7 +1,8 @@
 #!/bin/bash
 # sanitizers: none
 # Documents made to break their reader (helpers/hostile.py): bombs, entities, deep nesting, gigantic dimensions, page trees that lie, mail of 10,000
-# parts. Each ends inside its bounds, with text or with a named reason; nothing outside of them is read; their neighbours do not notice. SOAK: deeper.
+# parts. Each ends inside its bounds, with text or with a named reason; nothing outside of them is read; their neighbours do not notice. SOAK: those
+# too that need their deadline.
 . "${0%/*}/lib.sh"
 need_fuse
 need python3 pdftotext

@@ -1,5 +1,5 @@
 """Documents made to break their reader: hostile.py FOLDER SECRET [long]. Each is small on disk and made within a second or so; `long` makes
-those deeper that cost their parser the square of the depth, and one that keeps pdftotext busy until its deadline.
+those as well that keep their parser busy until its deadline.
 
 Prints a line a file: its name, and a regular expression that "STATE CODE" must match whole. A document whose text may be taken in part is
 `ok`; where the bound itself is the answer, the pattern names the reason. SECRET is a file that nothing may read.
@@ -214,13 +214,11 @@ def entities():
 
 def nesting():
     depth = 100000
-    pages = depth if LONG else 20000
     for kind in PART:
         opening, closing = NEST[kind]
-        depth_of = pages if kind == "epub" else depth
-        put("deep/nested." + kind, document(kind, PART[kind](opening * depth_of + PIECE[kind] % "core" + closing * depth_of)), "failed \\S+|ok ")
+        put("deep/nested." + kind, document(kind, PART[kind](opening * depth + PIECE[kind] % "core" + closing * depth)), "failed \\S+|ok ")
     for tag in ("div", "table><tr><td", "ul><li", "blockquote", "b", "select", "svg", "template", "font"):
-        put("deep/%s.html" % tag.replace("><", "-"), "<!doctype html><p>begin</p>" + ("<%s>" % tag) * pages + "core", "ok |failed \\S+")
+        put("deep/%s.html" % tag.replace("><", "-"), "<!doctype html><p>begin</p>" + ("<%s>" % tag) * depth + "core", "ok |failed \\S+")
     put("deep/nested.xml", "<?xml version='1.0'?>" + "<x>" * depth + "core" + "</x>" * depth, "ok |failed \\S+")
     put("deep/nested.json", "[" * 1000000 + "]" * 1000000, "ok |failed \\S+")
     put("deep/nested.ipynb", '{"cells":' + "[" * 1000000 + "]" * 1000000 + "}", "failed damaged|ok ")
@@ -255,7 +253,7 @@ def dimensions():
     put("wide/span.docx", document("docx", docx_part(grid * 50)), "ok ")
     put("wide/columns.csv", "," * 3000000 + "\n1\n", "ok ")
     put("wide/line.txt", "word " * 500000, "ok ")
-    put("wide/attributes.html", "<!doctype html><p " + " ".join("a%d=1" % i for i in range(60000 if LONG else 10000)) + ">begin", "ok |failed \\S+")
+    put("wide/attributes.html", "<!doctype html><p " + " ".join("a%d=1" % i for i in range(100000 if LONG else 10000)) + ">begin", "ok |failed \\S+")
 
 
 # --- PDF -----------------------------------------------------------------------------------------------------------------
