@@ -6,6 +6,8 @@
 CC = gcc
 PKG_CONFIG = pkg-config
 PREFIX = /usr/local
+# mount(8) looks for its helpers in /usr/sbin and nowhere else.
+SBINDIR = $(if $(filter /usr /usr/%,$(PREFIX)),/usr/sbin,$(PREFIX)/sbin)
 SANITIZE =
 DEVELOPER = 0
 V = 0
@@ -17,7 +19,7 @@ B := build/$(config)
 # The program that people run is always build/corpusfs; other configurations keep theirs in their own folder.
 PROGRAM := $(if $(filter normal,$(config)),build/corpusfs,$(B)/corpusfs)
 
-libraries = fuse3 lmdb uchardet libutf8proc libcrypto libxxhash libseccomp gumbo expat zlib jansson libcurl
+libraries = fuse3 lmdb uchardet libutf8proc libcrypto libxxhash libseccomp gumbo expat zlib jansson libcurl liblzma libzstd
 found := $(shell $(PKG_CONFIG) --exists $(libraries) 2>/dev/null && echo yes)
 ifneq ($(found),yes)
 ifeq ($(filter help clean,$(MAKECMDGOALS)),)
@@ -36,7 +38,7 @@ CFLAGS += -std=c17 $(OPTIMISE) $(WARN) -pthread -fstack-protector-strong
 # No fused multiply-add behind our back: the kernels promise equal bits on every instruction set.
 CFLAGS += -ffp-contract=off
 LDFLAGS += -pthread -Wl,-z,relro,-z,now
-LDLIBS = $(shell $(PKG_CONFIG) --libs $(libraries) 2>/dev/null) -lstemmer -lm
+LDLIBS = $(shell $(PKG_CONFIG) --libs $(libraries) 2>/dev/null) -lbz2 -lstemmer -lm
 ifneq ($(SANITIZE),)
 CFLAGS += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 LDFLAGS += -fsanitize=$(SANITIZE)
@@ -160,10 +162,12 @@ format: ## clang-format over the tree
 
 install: all ## install under PREFIX=/usr/local
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/corpusfs
+	install -D -m 755 contrib/mount.corpusfs $(DESTDIR)$(SBINDIR)/mount.corpusfs
+	sed -i 's|^exec corpusfs|exec $(PREFIX)/bin/corpusfs|' $(DESTDIR)$(SBINDIR)/mount.corpusfs
 	install -D -m 644 docs/corpusfs.1 $(DESTDIR)$(PREFIX)/share/man/man1/corpusfs.1
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/corpusfs $(DESTDIR)$(PREFIX)/share/man/man1/corpusfs.1
+	rm -f $(DESTDIR)$(PREFIX)/bin/corpusfs $(DESTDIR)$(SBINDIR)/mount.corpusfs $(DESTDIR)$(PREFIX)/share/man/man1/corpusfs.1
 
 clean: ## remove build/
 	rm -rf build

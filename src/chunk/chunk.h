@@ -64,10 +64,26 @@ struct span chunk_title(struct span clean, const struct chunk_list *list);
 
 /* The text of heading `heading` (1-based), borrowed from the list; empty for 0 and for an index beyond the last. */
 struct span chunk_heading_text(const struct chunk_list *list, uint32_t heading);
-/* Appends the headings above and including `heading`, outermost first: "A > B > C"; nothing for 0. At most the innermost
- * CHUNK_PATH_DEPTH of them. Returns 0, or -ENOMEM or -EFBIG from the buffer. */
+/* Appends the headings above and including `heading`, outermost first: "A > B > C"; nothing for 0. Of more than CHUNK_PATH_BYTES
+ * only the innermost ones that fit, which say most about what stands below them. Returns 0, or -ENOMEM or -EFBIG from the buffer. */
 int chunk_heading_path(const struct chunk_list *list, uint32_t heading, struct buf *out);
-enum { CHUNK_PATH_DEPTH = 32 };
+enum { CHUNK_PATH_BYTES = 256 };
+
+/* The passage of a chunk is what is indexed of it, for words and vectors alike: the path of its headings, a line end, and its text; the text
+ * alone where it has no path. A pure function of clean text and chunks; part of the recipe of an index. docs/chunking.md tells what it gains. */
+enum { CHUNK_PASSAGE_VERSION = 1, CHUNK_PASSAGE_EXTRA = CHUNK_PATH_BYTES + 1 }; /* EXTRA: bytes that it has more than the chunk, at most */
+/* Appends the passage of chunk `i`. Returns 0, or -ENOMEM or -EFBIG from the buffer. */
+int chunk_passage(struct span clean, const struct chunk_list *list, size_t i, struct buf *out);
+
+/* Those of all chunks; they point into the clean text and into `memory`. */
+struct chunk_passages {
+	struct span *texts;
+	size_t count;
+	char *memory;
+};
+/* Returns 0 and what chunk_passages_release() frees, or -ENOMEM; then *p is untouched. */
+int chunk_passages_init(struct chunk_passages *p, struct span clean, const struct chunk_list *list);
+void chunk_passages_release(struct chunk_passages *p);
 
 /* The packed form that the store keeps: about 5 bytes a chunk. All numbers are LEB128 (7 bits a byte, least first, at most 5
  * bytes).

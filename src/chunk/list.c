@@ -28,13 +28,19 @@ struct span chunk_heading_text(const struct chunk_list *list, uint32_t heading)
 
 int chunk_heading_path(const struct chunk_list *list, uint32_t heading, struct buf *out)
 {
-	uint32_t path[CHUNK_PATH_DEPTH];
-	size_t depth = 0;
-	for (uint32_t at = heading; at != 0 && at <= list->heading_count && depth < CHUNK_PATH_DEPTH;
-	     at = list->headings[at - 1].parent)
-		path[depth++] = at;
+	struct span path[CHUNK_PATH_BYTES / 4 + 1]; /* one letter and " > " take four */
+	size_t depth = 0, size = 0;
+	for (uint32_t at = heading; at != 0 && at <= list->heading_count; at = list->headings[at - 1].parent) {
+		struct span text = chunk_heading_text(list, at);
+		if (!text.size)
+			continue;
+		size += text.size + (depth ? 3 : 0);
+		if (size > CHUNK_PATH_BYTES)
+			break;
+		path[depth++] = text;
+	}
 	for (size_t i = depth; i-- > 0;) {
-		buf_add_span(out, chunk_heading_text(list, path[i]));
+		buf_add_span(out, path[i]);
 		if (i > 0)
 			buf_add_string(out, " > ");
 	}

@@ -78,11 +78,16 @@ static int check_source(struct mounting *m, const char *name)
 	return 0;
 }
 
+/* Somebody with more rights mounted already and gave us the open device. */
+static bool is_descriptor(const char *mountpoint)
+{
+	return strncmp(mountpoint, "/dev/fd/", 8) == 0;
+}
+
 static int check_mountpoint(struct mounting *m, const char *name)
 {
 	struct stat st;
-	/* Somebody with more rights mounted already and gave us the open device. */
-	if (strncmp(name, "/dev/fd/", 8) == 0)
+	if (is_descriptor(name))
 		return make_absolute(name, m->mountpoint);
 	int r = where_absolute(name, m->mountpoint);
 	if (r == 0)
@@ -145,7 +150,9 @@ static int serve_corpus(struct mounting *m, struct corpus *corpus, struct log *l
 		.mountpoint = m->mountpoint,
 		.source = m->source,
 		.kernel_options = m->config->kernel_options,
-		.allow_other = m->config->allow_other,
+		/* Whom the other program lets in is not known, so nobody is taken for ourselves. */
+		.allow_other = m->config->allow_other || is_descriptor(m->mountpoint),
+		.passthrough = m->config->passthrough,
 		.ready = mount_is_ready,
 		.ready_context = m,
 		.log = log_line,

@@ -173,6 +173,25 @@ int document_load_extraction(struct corpus_doc *d, struct store_read *r, const s
 	return result < 0 || x.state != STORE_OK ? result : load_text(d, r, x.doc);
 }
 
+int document_load_stored(struct corpus *c, const char *path, const struct store_file *file, struct store_read *r, struct corpus_doc **ret)
+{
+	static const struct hash none;
+	struct corpus_doc *d = document_new(c, path);
+	if (!d)
+		return -ENOMEM;
+	d->stamp = file->stamp;
+	d->version = corpus_version_of(c, &file->stamp);
+	d->source_hash = file->source;
+	d->has_source_hash = !hash_equal(&file->source, &none);
+	int result = document_load_extraction(d, r, &file->extraction);
+	if (result < 0) {
+		corpus_doc_unref(d);
+		return result;
+	}
+	*ret = d;
+	return 0;
+}
+
 int document_load(struct corpus *c, const char *path, const struct stat *st, bool racy_too, struct corpus_doc **ret)
 {
 	struct store_stamp stamp = corpus_stamp(st);
@@ -184,23 +203,13 @@ int document_load(struct corpus *c, const char *path, const struct stat *st, boo
 	result = store_get_file(r, span_of(path), &file);
 	if (result == 0 && (!corpus_stamp_equal(&file.stamp, &stamp) || (file.racy && !racy_too) || exclusion_outdated(c, path, &file.extraction)))
 		result = -ENOENT;
-	struct corpus_doc *d = result == 0 ? document_new(c, path) : NULL;
-	if (result == 0 && !d)
-		result = -ENOMEM;
-	if (result == 0) {
-		static const struct hash none;
-		d->source = *st;
-		d->stamp = stamp;
-		d->version = corpus_version_of(c, &stamp);
-		d->source_hash = file.source;
-		d->has_source_hash = !hash_equal(&file.source, &none);
-		result = document_load_extraction(d, r, &file.extraction);
-	}
+	struct corpus_doc *d = NULL;
+	if (result == 0)
+		result = document_load_stored(c, path, &file, r, &d);
 	store_read_end(r);
-	if (result < 0) {
-		corpus_doc_unref(d);
+	if (result < 0)
 		return result;
-	}
+	d->source = *st;
 	*ret = d;
 	return 0;
 }
@@ -256,14 +265,12 @@ int document_embed(struct corpus_doc *d)
 	if (!c->embedder)
 		return -EIO;
 	size_t count = d->chunks->count;
-	struct span *CLEANUP_FREE spans = malloc((count + 1) * sizeof(*spans));
+	struct chunk_passages CLEANUP(chunk_passages_release) passages = {0};
 	float *CLEANUP_FREE x = malloc((count * c->space.dims + 1) * sizeof(*x));
-	if (!spans || !x)
+	if (!x || chunk_passages_init(&passages, document_text(d), d->chunks) < 0)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		spans[i] = document_chunk_text(d, (uint32_t)i);
 	struct err err;
-	int r = count ? embed_texts(c->embedder, EMBED_PASSAGE, spans, count, x, &err) : 0;
+	int r = count ? embed_texts(c->embedder, EMBED_PASSAGE, passages.texts, count, x, &err) : 0;
 	if (r < 0) {
 		corpus_log(c, 4, "%s: not embedded: %s", d->path, err.text);
 		return r;
@@ -291,6 +298,11 @@ bool document_has_vectors(struct corpus *c, struct store_read *r, const struct s
 		return false;
 	uint32_t at = doc->chunk_base % STORE_SEGMENT_CHUNKS;
 	return at < v.count && !isnan(v.scales[at]);
+}
+
+struct span document_text(const struct corpus_doc *d)
+{
+	return (struct span){corpus_blob_data(d->text), corpus_blob_size(d->text)};
 }
 
 struct span document_chunk_text(const struct corpus_doc *d, uint32_t chunk)

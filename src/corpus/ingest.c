@@ -311,15 +311,6 @@ int ingest_again(struct corpus *c, const char *path, struct corpus_doc **ret)
 
 /* --- words, embed -------------------------------------------------------------------------------------------------- */
 
-/* The spans of a document's chunks; the caller frees. */
-static struct span *chunk_spans(struct span text, const struct chunk_list *chunks)
-{
-	struct span *spans = malloc((chunks->count + 1) * sizeof(*spans));
-	for (size_t i = 0; spans && i < chunks->count; i++)
-		spans[i] = (struct span){text.data + chunks->chunks[i].first, chunks->chunks[i].end - chunks->chunks[i].first};
-	return spans;
-}
-
 /* Copies terms out of a thread's scratch memory into one allocation. */
 static int copy_terms(const struct term_postings *from, struct term_postings *to, char **ret_memory)
 {
@@ -364,15 +355,16 @@ static int pack_vectors(struct product *p, const float *x, size_t count, size_t 
 	return 0;
 }
 
-static int embed_product(struct corpus *c, struct product *p, const struct span *spans, size_t count)
+static int embed_product(struct corpus *c, struct product *p, const struct chunk_passages *passages)
 {
+	size_t count = passages->count;
 	if (!c->embedder || count == 0)
 		return 0;
 	float *CLEANUP_FREE x = malloc(count * c->space.dims * sizeof(float));
 	if (!x)
 		return -ENOMEM;
 	struct err err;
-	int r = embed_texts(c->embedder, EMBED_PASSAGE, spans, count, x, &err);
+	int r = embed_texts(c->embedder, EMBED_PASSAGE, passages->texts, count, x, &err);
 	if (r < 0) {
 		/* The document is found by its words; its vectors are missing and searches say so. */
 		corpus_log(c, 4, "%s: not embedded: %s", p->doc->path, err.text);
@@ -391,18 +383,18 @@ static int make_findable(struct product *p, struct worker *w)
 	int r = chunk_list_pack(d->chunks, &p->chunks);
 	if (r < 0)
 		return r;
-	struct span *CLEANUP_FREE spans =
-		chunk_spans((struct span){corpus_blob_data(d->text), corpus_blob_size(d->text)}, d->chunks);
-	if (!spans)
-		return -ENOMEM;
+	struct chunk_passages CLEANUP(chunk_passages_release) passages = {0};
+	r = chunk_passages_init(&passages, document_text(d), d->chunks);
+	if (r < 0)
+		return r;
 	struct words *words;
 	const struct term_postings *terms;
 	r = worker_words(w, &words);
 	if (r == 0)
-		r = words_of_chunks(words, spans, d->chunks->count, &terms);
+		r = words_of_chunks(words, passages.texts, passages.count, &terms);
 	if (r == 0)
 		r = copy_terms(terms, &p->terms, &p->terms_memory);
-	return r < 0 ? r : embed_product(w->corpus, p, spans, d->chunks->count);
+	return r < 0 ? r : embed_product(w->corpus, p, &passages);
 }
 
 /* --- store (on the writer's thread) -------------------------------------------------------------------------------- */
@@ -419,9 +411,11 @@ static int stored_terms(struct corpus *c, struct store_read *view, uint32_t id, 
 		r = chunk_list_unpack(packed, &chunks);
 	if (r < 0)
 		return r;
-	struct span *spans = chunk_spans(text, chunks);
-	r = spans ? words_of_chunks(c->writer_words, spans, chunks->count, ret) : -ENOMEM;
-	free(spans);
+	struct chunk_passages passages = {0};
+	r = chunk_passages_init(&passages, text, chunks);
+	if (r == 0)
+		r = words_of_chunks(c->writer_words, passages.texts, passages.count, ret);
+	chunk_passages_release(&passages);
 	chunk_list_free(chunks);
 	return r;
 }

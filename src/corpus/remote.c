@@ -422,12 +422,10 @@ static int fill_add(struct fill *f, uint32_t id)
 	int r = fill_reserve(f, (uint32_t)chunks->count);
 	if (r == 0) {
 		f->docs[f->doc_count++] = (struct fill_doc){id, f->text_count, (uint32_t)chunks->count};
-		for (size_t i = 0; i < chunks->count; i++) {
-			const struct chunk *k = &chunks->chunks[i];
-			buf_add(&f->text, text.data + k->first, k->end - k->first);
+		for (size_t i = 0; i < chunks->count && r == 0; i++) {
+			r = chunk_passage(text, chunks, i, &f->text);
 			f->ends[f->text_count++] = f->text.size;
 		}
-		r = buf_error(&f->text);
 	}
 	chunk_list_free(chunks);
 	return r;
@@ -485,7 +483,21 @@ struct reuse {
 	bool found;
 };
 
-/* A document said to hold the same text: compares, and copies the row. */
+/* Whether chunk `i` has this passage. Its text is looked at first, so that few passages are made. */
+static bool is_passage(struct span wanted, struct span clean, const struct chunk_list *chunks, size_t i)
+{
+	const struct chunk *k = &chunks->chunks[i];
+	size_t size = k->end - k->first;
+	if (wanted.size < size || memcmp(wanted.data + wanted.size - size, clean.data + k->first, size) != 0)
+		return false;
+	struct buf made;
+	buf_init(&made, size + CHUNK_PASSAGE_EXTRA);
+	bool same = chunk_passage(clean, chunks, i, &made) == 0 && span_equal(buf_span(&made), wanted);
+	buf_release(&made);
+	return same;
+}
+
+/* A document said to hold the same passage: compares, and copies the row. */
 static int try_reuse(void *context, uint32_t doc)
 {
 	struct reuse *u = context;
@@ -498,9 +510,7 @@ static int try_reuse(void *context, uint32_t doc)
 		return u->looked > MAX_SAME;
 	if (floats.size == chunks->count * dims * sizeof(float))
 		for (size_t i = 0; i < chunks->count && !u->found; i++) {
-			const struct chunk *k = &chunks->chunks[i];
-			struct span have = {text.data + k->first, k->end - k->first};
-			u->found = span_equal(have, wanted);
+			u->found = is_passage(wanted, text, chunks, i);
 			if (u->found)
 				memcpy(f->rows + u->text * dims, floats.data + i * dims * sizeof(float), dims * sizeof(float));
 		}
@@ -699,7 +709,7 @@ static int fill_step(struct remote *r, struct place *at, struct fill **pending, 
 	if (!f)
 		return err_fail(err, -ENOMEM, "out of memory");
 	f->r = r;
-	buf_init(&f->text, (size_t)256 << 20);
+	buf_init(&f->text, (size_t)512 << 20); /* one document of the largest kind, and what came before it */
 	int result = remote_target(r->corpus, &f->model) ? store_read_begin(r->corpus->store, &f->read) : -ESTALE;
 	if (result == 0) {
 		result = fill_collect(f, at);
@@ -917,15 +927,13 @@ int remote_vectors(struct corpus *c, const struct remote_model *m, const struct 
 	if (stored_vectors(c, m, d, ret) == 0)
 		return 0;
 	size_t count = d->chunks->count;
-	struct span *CLEANUP_FREE spans = calloc(count + 1, sizeof(*spans));
+	struct chunk_passages CLEANUP(chunk_passages_release) passages = {0};
 	uint8_t *CLEANUP_FREE marks = calloc(count + 1, sizeof(*marks));
 	float *CLEANUP_FREE x = calloc(count * m->identity.padded + 1, sizeof(*x));
-	if (!spans || !marks || !x)
+	if (!marks || !x || chunk_passages_init(&passages, document_text(d), d->chunks) < 0)
 		return err_fail(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < count; i++)
-		spans[i] = document_chunk_text(d, (uint32_t)i);
 	struct embed_order order = {
-		.identity = &m->identity, .side = EMBED_PASSAGE, .urgent = count <= URGENT_CHUNKS, .texts = spans, .count = count, .out = x, .marks = marks};
+		.identity = &m->identity, .side = EMBED_PASSAGE, .urgent = count <= URGENT_CHUNKS, .texts = passages.texts, .count = count, .out = x, .marks = marks};
 	int r = count ? embed_server_texts(c->remote->server, &order, err) : 0;
 	if (r == -ESTALE)
 		contact_again(c->remote);

@@ -7,7 +7,7 @@
 #include <strings.h>
 
 /* Raise whenever a kind below gets an extractor: documents skipped before are then looked at again. */
-enum { NONE_VERSION = 3 };
+enum { NONE_VERSION = 4 };
 
 #define NONE(media_type, code, message)                                                                                                    \
 	{                                                                                                                                  \
@@ -81,11 +81,11 @@ static const struct magic magics[] = {
 	MAGIC(0, "MThd", none_audio),
 	MAGIC(0, "#!AMR", none_audio),
 	MAGIC(0, "\x1f\x8b", format_gzip), /* an archive inside is looked for by name, then by the extractor */
-	MAGIC(0, "BZh", none_archive),
+	MAGIC(0, "BZh", format_bzip2),
 	MAGIC(0, "\xfd"
 		 "7zXZ\0",
-	      none_archive),
-	MAGIC(0, "\x28\xb5\x2f\xfd", none_archive), /* zstd */
+	      format_xz),
+	MAGIC(0, "\x28\xb5\x2f\xfd", format_zstd),
 	MAGIC(0, "\x04\x22\x4d\x18", none_archive), /* lz4 */
 	MAGIC(0, "7z\xbc\xaf\x27\x1c", none_archive),
 	MAGIC(0, "Rar!\x1a\7", none_archive),
@@ -167,6 +167,11 @@ static const struct format *choose_zip(struct span head, enum name_kind kind)
 	if (has(head, "[Content_Types].xml"))
 		return &format_docx;
 	return kind == NAME_OFFICE ? &none_office : &none_archive;
+}
+
+static bool is_compressed(const struct format *f)
+{
+	return f == &format_gzip || f == &format_bzip2 || f == &format_xz || f == &format_zstd;
 }
 
 static bool is_control(unsigned char c)
@@ -283,7 +288,7 @@ static const struct format *choose_format(struct span head, struct span name)
 	if (found == &none_archive && head.data[0] == 'P')
 		return choose_zip(head, kind);
 	if (found)
-		return found == &format_gzip && kind == NAME_ARCHIVE ? &none_archive : found;
+		return is_compressed(found) && kind == NAME_ARCHIVE ? &none_archive : found;
 	size_t skip;
 	enum decode_form form = decode_guess_form(head, &skip);
 	if (form >= DECODE_UTF16LE) {

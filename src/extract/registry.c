@@ -13,7 +13,8 @@ const struct format *const extract_formats[] = {
 	&format_text_plain, &format_text_markdown, &format_text_rst, &format_text_code, &format_text_table,
 	&format_html,	    &format_pdf,	   &format_docx,     &format_pptx,      &format_xlsx,
 	&format_odt,	    &format_ods,	   &format_odp,	     &format_epub,      &format_mail,	 &format_rtf,
-	&format_subtitles,  &format_gzip,	   &format_notebook, NULL,
+	&format_subtitles,  &format_notebook,   &format_gzip,     &format_bzip2,     &format_xz,
+	&format_zstd,	    &format_pdf_extras, NULL,
 };
 
 int format_fail(struct extract_result *about, const char *code, const char *message)
@@ -98,6 +99,23 @@ static int run_format(const struct format *f, struct span bytes, struct span nam
 	return r;
 }
 
+/* What the document has beside what its own format gave. That it cannot be had, or not in time, takes nothing away. */
+static int run_beside(const struct format_beside *b, struct span bytes, struct span name, struct buf *text, struct extract_result *about)
+{
+	bool open = about->state == EXTRACT_OK || strcmp(about->code, "no-text") == 0;
+	if (!open || buf_error(text) || !b->wanted(bytes))
+		return 0;
+	struct extract_result found_about = {.syntax = b->format->extractor.syntax};
+	struct buf found;
+	buf_init(&found, LIMIT_CLEAN_BYTES);
+	int r = helper_run(b->format, bytes, name, &found, &found_about);
+	r = r == 0 ? buf_error(&found) : r;
+	if (r == 0 && found_about.state == EXTRACT_OK && found.size > 0)
+		r = b->join(buf_span(&found), text, about);
+	buf_release(&found);
+	return r;
+}
+
 int extract_run(const struct extractor *x, struct span bytes, struct span name, struct extract_result *ret)
 {
 	const struct format *f = format_of(x);
@@ -110,6 +128,8 @@ int extract_run(const struct extractor *x, struct span bytes, struct span name, 
 		about.state = EXTRACT_SKIPPED;
 	} else {
 		r = run_format(f, bytes, name, &text, &about);
+		if (r == 0 && f->beside)
+			r = run_beside(f->beside, bytes, name, &text, &about);
 	}
 	if (r == 0)
 		r = buf_error(&text);

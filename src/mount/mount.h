@@ -14,6 +14,7 @@ struct mount_options {
 	const char *source;	    /* shown as the device in the table of mounts */
 	const char *kernel_options; /* more options for the kernel, comma-separated, or NULL */
 	bool allow_other;	    /* other users may look; each sees in search/, similar/ and status/ what he may read in the source */
+	bool passthrough;	    /* the kernel reads raw/ by itself where it can; an open file there then mixes versions as the source's would */
 	void (*ready)(void *context); /* called once when the mount answers, on a thread of its own; or NULL */
 	void *ready_context;
 	void (*log)(void *context, int priority, const char *line); /* syslog priorities; or NULL */

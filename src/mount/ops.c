@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <syslog.h>
 #include <unistd.h>
 
 enum { FIRST_ENTRY = 2, /* after "." and ".." */ ATTRIBUTE_BYTES = 128 << 10, NAME_BYTES = 1024 };
@@ -21,6 +22,7 @@ static const struct node_type *type_of(const struct node *n)
 
 static void op_init(void *data, struct fuse_conn_info *conn)
 {
+	struct mount *m = data;
 	/* RELEASE counts as background work; with the default of 12 at a time a burst of readers leaves thousands of files open. */
 	conn->max_background = 1024;
 	conn->congestion_threshold = 768;
@@ -28,15 +30,14 @@ static void op_init(void *data, struct fuse_conn_info *conn)
 	conn->want &= ~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE);
 	conn->want |= conn->capable & FUSE_CAP_CACHE_SYMLINKS;
 #ifdef FUSE_CAP_PASSTHROUGH
-	struct mount *m = data;
-	if (conn->capable & FUSE_CAP_PASSTHROUGH) {
+	if (m->options->passthrough && conn->capable & FUSE_CAP_PASSTHROUGH) {
 		conn->want |= FUSE_CAP_PASSTHROUGH;
 		conn->max_backing_stack_depth = 1;
 		atomic_store(&m->passthrough, true);
 	}
-#else
-	(void)data;
 #endif
+	if (m->options->passthrough && !atomic_load(&m->passthrough))
+		mount_log(m, LOG_WARNING, "passthrough: not with this libfuse (3.17 or newer) and kernel (6.9 or newer); raw/ is read as without it");
 }
 
 /* --- names ------------------------------------------------------------------------------------------------------------ */

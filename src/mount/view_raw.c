@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/xattr.h>
+#include <syslog.h>
 #include <unistd.h>
 #ifdef FUSE_CAP_PASSTHROUGH
 #include <linux/fuse.h>
@@ -102,6 +103,7 @@ static int file_stat(struct mount *m, struct node *n, struct stat *ret, double *
 	content_unref(m, c);
 	if (r < 0)
 		return r;
+	corpus_apply_owner(m->corpus, ret);
 	show(ret, n);
 	*ret_timeout = TIMEOUT_UNWATCHED;
 	return 0;
@@ -145,8 +147,8 @@ static void pass_through(struct mount *m, struct content *c)
 	int id = ioctl(fuse_session_fd(m->session), FUSE_DEV_IOC_BACKING_OPEN, &map);
 	if (id > 0)
 		c->backing = id;
-	else
-		atomic_store(&m->passthrough, false);
+	else if (atomic_exchange(&m->passthrough, false))
+		mount_log(m, LOG_WARNING, "passthrough: the kernel refuses it (it asks for root): %s", strerror(errno));
 }
 #else
 static void pass_through(struct mount *m, struct content *c)

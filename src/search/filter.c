@@ -1,5 +1,6 @@
 /* Which chunks may appear: those of documents that the caller admits, that have every quoted phrase and no excluded word. */
 #include "base/cleanup.h"
+#include "chunk/chunk.h"
 #include "search/stages.h"
 #include "token/phrase.h"
 #include "token/words.h"
@@ -96,60 +97,104 @@ static int mark_term(const struct searcher *s, struct store_read *r, const struc
 	return result;
 }
 
-/* Leaves in `chunks` those that have all terms of `text`; leaves all when it has none, being made of stop words. */
-static int keep_chunks_with(struct searcher *s, struct store_read *r, struct span text, uint64_t *chunks, bool *ret_any)
+/* Leaves in `chunks` those that have all terms of `text`, themselves or, with `pairs`, together with the chunk after them; leaves all when
+ * it has none, being made of stop words. */
+static int keep_chunks_with(struct searcher *s, struct store_read *r, struct span text, bool pairs, uint64_t *chunks, bool *ret_any)
 {
 	const struct term_postings *terms;
 	int result = words_of_chunks(s->words, &text, 1, &terms);
 	if (result)
 		return result;
 	uint32_t words = s->capacity / 64;
-	uint64_t *CLEANUP_FREE having = malloc(words * sizeof(*having));
+	uint64_t *CLEANUP_FREE having = malloc(((size_t)words + 1) * sizeof(*having));
 	if (!having)
 		return -ENOMEM;
 	for (uint32_t t = 0; !result && t < terms->term_count; t++) {
-		memset(having, 0, words * sizeof(*having));
+		memset(having, 0, ((size_t)words + 1) * sizeof(*having));
 		result = mark_term(s, r, &terms->terms[t], having);
 		for (uint32_t i = 0; i < words; i++)
-			chunks[i] &= having[i];
+			chunks[i] &= pairs ? having[i] | having[i] >> 1 | having[i + 1] << 63 : having[i];
 	}
 	if (!result)
 		*ret_any = terms->term_count > 0;
 	return result;
 }
 
-/* Leaves the bits of documents whose text has the phrase. */
-static int read_docs(struct searcher *s, struct store_read *r, struct span phrase_text)
+/* The places of a phrase in one document. */
+struct places {
+	const struct chunk_list *chunks;
+	uint32_t base, limit; /* id of its first chunk; ids are below */
+	size_t chunk;	      /* the one in which the last place began: places come in order */
+	uint64_t *marks;
+};
+
+/* Marks the chunks that a place touches: one as a rule, two where it goes over a cut. */
+static int mark_place(void *context, size_t first, size_t end)
 {
-	struct phrase *CLEANUP(free_phrase) phrase = NULL;
-	int result = phrase_new(phrase_text, &phrase);
-	for (size_t word = 0; !result && word < s->doc_words; word++)
-		for (uint64_t bits = s->docs[word]; !result && bits; bits &= bits - 1) {
-			uint32_t doc = (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(bits);
-			struct span text;
-			bool found = false;
-			result = store_doc_text(r, doc, &text);
-			if (!result)
-				result = phrase_find(phrase, text, &found);
-			if (!found)
-				s->docs[word] &= ~((uint64_t)1 << doc % 64);
-		}
+	struct places *p = context;
+	while (p->chunk < p->chunks->count && p->chunks->chunks[p->chunk].end <= first)
+		p->chunk++;
+	for (size_t i = p->chunk; i < p->chunks->count && p->chunks->chunks[i].first < end; i++) {
+		size_t id = p->base + i;
+		if (id < p->limit)
+			p->marks[id / 64] |= (uint64_t)1 << id % 64;
+	}
+	return 0;
+}
+
+static int mark_places(struct searcher *s, struct store_read *r, uint32_t id, struct phrase *phrase, uint64_t *marks)
+{
+	struct store_doc doc;
+	struct span text, packed;
+	struct chunk_list *chunks = NULL;
+	int result = store_get_doc(r, id, &doc);
+	if (!result)
+		result = store_doc_text(r, id, &text);
+	if (!result)
+		result = store_doc_chunks(r, id, &packed);
+	if (!result)
+		result = chunk_list_unpack(packed, &chunks);
+	if (!result) {
+		struct places places = {.chunks = chunks, .base = doc.chunk_base, .limit = s->capacity, .marks = marks};
+		result = phrase_each(phrase, text, mark_place, &places);
+	}
+	chunk_list_free(chunks);
 	return result == -ENOENT ? -EIO : result;
 }
 
-/* A chunk has all words of the phrase, and its document has them one after another. */
+/* Sets the bits of the chunks in which the phrase stands, those among which it begins being `candidates`. */
+static int mark_phrase(struct searcher *s, struct store_read *r, struct span text, const uint64_t *candidates, uint64_t *marks)
+{
+	struct phrase *CLEANUP(free_phrase) phrase = NULL;
+	int result = clear_docs(s);
+	if (!result)
+		result = phrase_new(text, &phrase);
+	if (!result)
+		mark_docs(s, candidates);
+	for (size_t word = 0; !result && word < s->doc_words; word++)
+		for (uint64_t bits = s->docs[word]; !result && bits; bits &= bits - 1)
+			result = mark_places(s, r, (uint32_t)(word * 64) + (uint32_t)__builtin_ctzll(bits), phrase, marks);
+	return result;
+}
+
+/* Leaves the chunks in which the phrase stands, wholly or in part. */
 static int require_phrase(struct searcher *s, struct store_read *r, struct span phrase)
 {
+	uint32_t words = s->capacity / 64;
+	uint64_t *CLEANUP_FREE candidates = malloc(words * sizeof(*candidates));
+	uint64_t *CLEANUP_FREE marks = calloc(words, sizeof(*marks));
 	bool any;
-	int result = keep_chunks_with(s, r, phrase, s->eligible, &any);
+	if (!candidates || !marks)
+		return -ENOMEM;
+	/* It may begin in the chunk before one that is eligible. */
+	for (uint32_t i = 0; i < words; i++)
+		candidates[i] = s->eligible[i] | s->eligible[i] >> 1 | (i + 1 < words ? s->eligible[i + 1] << 63 : 0);
+	int result = keep_chunks_with(s, r, phrase, true, candidates, &any);
 	if (result || !any)
 		return result;
-	result = clear_docs(s);
-	if (result)
-		return result;
-	mark_docs(s, s->eligible);
-	result = read_docs(s, r, phrase);
-	keep_chunks(s, true);
+	result = mark_phrase(s, r, phrase, candidates, marks);
+	for (uint32_t i = 0; i < words; i++)
+		s->eligible[i] &= marks[i];
 	return result;
 }
 
@@ -158,21 +203,23 @@ static int exclude(struct searcher *s, struct store_read *r, const struct syntax
 {
 	size_t size = s->capacity / 64 * sizeof(*s->eligible);
 	uint64_t *CLEANUP_FREE chunks = malloc(size);
+	uint64_t *CLEANUP_FREE marks = calloc(1, size);
 	bool any;
-	if (!chunks)
+	if (!chunks || !marks)
 		return -ENOMEM;
 	memcpy(chunks, s->eligible, size);
-	int result = keep_chunks_with(s, r, item->text, chunks, &any);
+	int result = keep_chunks_with(s, r, item->text, item->quoted, chunks, &any);
 	if (result || !any)
 		return result;
-	result = clear_docs(s);
+	if (item->quoted)
+		result = mark_phrase(s, r, item->text, chunks, marks);
+	if (!result)
+		result = clear_docs(s);
 	if (result)
 		return result;
-	mark_docs(s, chunks);
-	if (item->quoted)
-		result = read_docs(s, r, item->text);
+	mark_docs(s, item->quoted ? marks : chunks);
 	keep_chunks(s, false);
-	return result;
+	return 0;
 }
 
 int filter_chunks(struct searcher *s, struct store_read *r, const struct search_request *request, const struct syntax *syntax)

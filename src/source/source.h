@@ -19,6 +19,11 @@ int source_open(const char *directory, struct source **ret, struct err *err);
 void source_close(struct source *s);
 const char *source_path(const struct source *s); /* absolute, symlinks resolved */
 
+/* From now on every stat says that all belongs to this user and group; NULL: to whom it belongs. Before the first look. */
+void source_set_owner(struct source *s, const uid_t *uid, const gid_t *gid);
+/* Says the same in the stat of a descriptor that came from here. */
+void source_apply_owner(const struct source *s, struct stat *st);
+
 /* lstat of one path. 0 or -errno. */
 int source_stat(struct source *s, const char *path, struct stat *ret);
 /* Opens a regular file for reading, never blocking on a FIFO or device (-EINVAL for anything but a regular file or folder). */

@@ -131,10 +131,11 @@ void phrase_free(struct phrase *p)
 	free(p);
 }
 
-int phrase_find(struct phrase *p, struct span text, bool *ret_found)
+int phrase_each(struct phrase *p, struct span text, int (*each)(void *context, size_t first, size_t end), void *context)
 {
 	struct span word, folded;
-	uint32_t matched = 0;
+	size_t firsts[PHRASE_WORDS]; /* of the last words, in turn */
+	uint32_t matched = 0, seen = 0;
 	for (size_t at = 0; next_word(text, &at, &word);) {
 		int result = fold(p, word, &folded);
 		if (result)
@@ -145,11 +146,31 @@ int phrase_find(struct phrase *p, struct span text, bool *ret_found)
 		while (matched && number != p->words[matched])
 			matched = p->back[matched - 1];
 		matched += number == p->words[matched];
-		if (matched == p->count) {
-			*ret_found = true;
-			return 0;
-		}
+		firsts[seen++ % PHRASE_WORDS] = (size_t)(word.data - text.data);
+		if (matched < p->count)
+			continue;
+		result = each(context, firsts[(seen - p->count) % PHRASE_WORDS], at);
+		if (result)
+			return result;
+		matched = p->back[matched - 1];
 	}
-	*ret_found = false;
+	return 0;
+}
+
+static int note_found(void *context, size_t first, size_t end)
+{
+	(void)first;
+	(void)end;
+	*(bool *)context = true;
+	return 1;
+}
+
+int phrase_find(struct phrase *p, struct span text, bool *ret_found)
+{
+	bool found = false;
+	int result = phrase_each(p, text, note_found, &found);
+	if (result < 0)
+		return result;
+	*ret_found = found;
 	return 0;
 }

@@ -15,7 +15,10 @@ struct phrase;
  * frees, -EINVAL when there is no word, -ENOMEM. */
 int phrase_new(struct span text, struct phrase **ret);
 void phrase_free(struct phrase *p);
-/* Looks through `text` in linear time. 0 with *ret_found, or -ENOMEM. Changes scratch memory of p: one thread at a time. */
+/* Looks through `text` in linear time and calls `each` with every place of the phrase, from the first byte of its first word to behind its last,
+ * in order, until it returns non-zero, which is then returned. Else 0, or -ENOMEM. Changes scratch memory of p: one thread at a time. */
+int phrase_each(struct phrase *p, struct span text, int (*each)(void *context, size_t first, size_t end), void *context);
+/* Whether it is there at all: 0 with *ret_found, or -ENOMEM. */
 int phrase_find(struct phrase *p, struct span text, bool *ret_found);
 
 #endif

@@ -32,7 +32,8 @@ static void die(const char *what, const char *name)
 struct document {
 	char *id;
 	struct buf text;
-	struct span pieces[PIECES_MAX];
+	struct buf list; /* packed */
+	struct chunk_passages passages;
 	uint32_t piece_count;
 	float *vectors;
 	uint32_t doc; /* in the store */
@@ -69,13 +70,17 @@ static void read_file(const char *path, struct buf *out)
 static void cut(struct document *d, bool whole)
 {
 	struct span text = {d->text.data, d->text.size - 1};
-	struct chunk_list *list;
-	if (chunk_split(text, CHUNK_PLAIN, &chunk_default_recipe, &list))
+	struct chunk one = {0, (uint32_t)text.size, 1, 1, 0, 0};
+	struct chunk_list all = {.chunks = &one, .count = 1}, *list = NULL;
+	if (!whole && chunk_split(text, CHUNK_PLAIN, &chunk_default_recipe, &list))
 		die("cannot be cut", d->id);
-	for (size_t i = 0; !whole && i < list->count && i < PIECES_MAX; i++)
-		d->pieces[d->piece_count++] = (struct span){text.data + list->chunks[i].first, list->chunks[i].end - list->chunks[i].first};
-	if (!d->piece_count)
-		d->pieces[d->piece_count++] = text;
+	if (list && list->count > PIECES_MAX)
+		list->count = PIECES_MAX;
+	const struct chunk_list *used = list && list->count ? list : &all;
+	d->piece_count = (uint32_t)used->count;
+	buf_init(&d->list, (size_t)1 << 24);
+	if (chunk_passages_init(&d->passages, text, used) || chunk_list_pack(used, &d->list))
+		die("out of memory", d->id);
 	chunk_list_free(list);
 }
 
@@ -134,9 +139,9 @@ static int put_document(struct store_write *w, struct store_op *op)
 	struct store_space *space = &t->set->space;
 	int result = space->number ? 0 : store_put_space(w, &space->fingerprint, span_of("static"), space->dims, &space->number);
 	if (!result)
-		result = store_put_doc(w, &clean, 0, text, span_of("-"), d->piece_count, span_of(d->id), &d->doc);
+		result = store_put_doc(w, &clean, 0, text, buf_span(&d->list), d->piece_count, span_of(d->id), &d->doc);
 	if (!result)
-		result = words_of_chunks(t->set->words, d->pieces, d->piece_count, &terms);
+		result = words_of_chunks(t->set->words, d->passages.texts, d->piece_count, &terms);
 	if (!result)
 		result = store_index_doc(w, d->doc, terms);
 	return result ? result : put_vectors(w, t->set, d);
@@ -158,7 +163,7 @@ static void index_set(struct set *set)
 		struct document *d = set->documents[i];
 		struct err err;
 		d->vectors = malloc(sizeof(float) * set->space.dims * d->piece_count);
-		if (!d->vectors || embed_texts(set->embedder, EMBED_PASSAGE, d->pieces, d->piece_count, d->vectors, &err))
+		if (!d->vectors || embed_texts(set->embedder, EMBED_PASSAGE, d->passages.texts, d->piece_count, d->vectors, &err))
 			die("cannot be embedded", d->id);
 		tasks[i] = (struct task){.op = {.run = put_document, .done = task_done, .bytes = 4000}, .set = set, .document = d};
 		store_submit(set->store, &tasks[i].op);
@@ -296,6 +301,8 @@ static void measure_set(const char *folder, bool whole, float weight, double *su
 	embedder_free(set.embedder);
 	for (uint32_t i = 0; i < set.count; i++) {
 		buf_release(&set.documents[i]->text);
+		buf_release(&set.documents[i]->list);
+		chunk_passages_release(&set.documents[i]->passages);
 		free(set.documents[i]->vectors);
 		free(set.documents[i]->id);
 		free(set.documents[i]);

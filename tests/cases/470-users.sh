@@ -130,10 +130,20 @@ unlike "$(as anna cat "$MNT/status/metrics" "$MNT/status/status.json")" 'store_b
 unlike "$(as anna cat "$MNT/search/lighthouse keeper/.explain.json")" 'coverage|scored_by|generation' 'nor does a search tell'
 like "$(cat "$MNT/search/lighthouse keeper/.explain.json")" '"coverage"' 'as it tells root'
 
+# --- tables ---
+exec 9<"$MNT/tables/documents.jsonl" 8<"$MNT/tables/chunks.jsonl" # root's, open meanwhile
+rows_of() { as "$1" cat "$MNT/tables/documents.jsonl" | wc -l; as "$1" cat "$MNT/tables/chunks.jsonl" | wc -l; }
+is "$(rows_of anna | tr '\n' ' ')" '6 6 ' 'anna has the rows of what anna may read'
+is "$(rows_of bert | tr '\n' ' ')" '7 5 ' 'bert those of bert'
+is "$(rows_of nobody | tr '\n' ' ')" '1 1 ' 'a third that of what everybody may'
+is "$(rows_of root | tr '\n' ' ')" '14 12 ' 'root all of them'
+exec 9<&- 8<&-
+
 # --- a file becomes secret ---
 chmod 600 "$docs/public.txt"
 ok 'a file that becomes secret is gone from searches' until_true 20 eval '! as anna cat "$MNT/search/everybodyword/.results.jsonl" | grep -q "The everybodyword"'
 fails 'and from clean/' as anna cat "$MNT/clean/public.txt.txt"
+is "$(as anna cat "$MNT/tables/chunks.jsonl" | grep -c everybodyword)" 0 'and from tables/'
 chmod 644 "$docs/public.txt"
 ok 'and comes back' until_true 20 eval 'as anna cat "$MNT/search/everybodyword/.results.jsonl" | grep -q "The everybodyword"'
 ok 'unmounts' unmount_corpus

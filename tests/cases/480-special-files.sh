@@ -4,12 +4,12 @@
 . "${0%/*}/lib.sh"
 need_fuse
 need python3
-docs=$TMP/docs
+docs=$TMP/docs device=device
 make_documents "$docs"
 cd "$docs" || exit
 mkfifo pipe
 python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")'
-[ "$(id -u)" -ne 0 ] || mknod device c 1 5
+mknod device c 1 5 2>/dev/null || device=
 ln -s add.c link-inside.c
 ln -s handbook link-folder
 ln -s /etc/hostname link-outside
@@ -55,8 +55,12 @@ mount_corpus "$docs"
 ok 'everything is indexed' wait_indexed "$MNT" 300
 is "$(timeout 20 stat -c %F "$MNT/raw/pipe")" 'fifo' 'a FIFO is shown'
 is "$(timeout 20 stat -c %F "$MNT/raw/socket")" 'socket' 'a socket too'
-[ "$(id -u)" -ne 0 ] || is "$(timeout 20 stat -c %F "$MNT/raw/device")" 'character special file' 'and a device'
-for name_of in pipe socket device link-inside.c link-outside circle-a link-nowhere; do
+if [ -n "$device" ]; then
+	is "$(timeout 20 stat -c %F "$MNT/raw/device")" 'character special file' 'and a device'
+else
+	skip 'no device: it takes root with CAP_MKNOD to make one'
+fi
+for name_of in pipe socket $device link-inside.c link-outside circle-a link-nowhere; do
 	ok "$name_of is in no derived view" test ! -e "$MNT/clean/$name_of.txt" -a ! -e "$MNT/chunks/$name_of" -a ! -e "$MNT/meta/$name_of.json"
 done
 ok 'a folder that is a link is none' test ! -e "$MNT/clean/link-folder" -a ! -e "$MNT/clean/circle-self" -a ! -e "$MNT/clean/link-up"

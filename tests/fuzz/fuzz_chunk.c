@@ -48,6 +48,20 @@ static void check_sizes(struct span text, const struct chunk *c, const struct ch
 		require(!cuts[i]);
 }
 
+/* What is indexed of each chunk ends with its text and is not much longer. */
+static void check_passages(struct span text, const struct chunk_list *list)
+{
+	struct chunk_passages p;
+	require(chunk_passages_init(&p, text, list) == 0 && p.count == list->count);
+	for (size_t i = 0; i < p.count; i++) {
+		const struct chunk *c = &list->chunks[i];
+		size_t size = c->end - c->first;
+		require(p.texts[i].size >= size && p.texts[i].size <= size + CHUNK_PASSAGE_EXTRA);
+		require(memcmp(p.texts[i].data + p.texts[i].size - size, text.data + c->first, size) == 0);
+	}
+	chunk_passages_release(&p);
+}
+
 static void check_list(struct span text, const struct chunk_list *list, const struct chunk_recipe *recipe)
 {
 	bool *cuts = find_graphemes(text);
@@ -104,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(chunk_split(buf_span(&clean), syntax, recipe, &list) == 0);
 	check_list(buf_span(&clean), list, recipe);
 	check_packing(list);
+	check_passages(buf_span(&clean), list);
 	(void)chunk_title(buf_span(&clean), list);
 	chunk_list_free(list);
 	buf_release(&clean);

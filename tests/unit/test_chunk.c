@@ -121,6 +121,42 @@ static void headings(void)
 	chunk_list_free(list);
 }
 
+/* What is indexed of a chunk. */
+static void passages(void)
+{
+	const char *text = "# Book\n\n## Second\n\none two three four five six seven eight nine\n\n## Third\n\none two three four five six seven eight nine\n";
+	struct chunk_list *list = split(text, CHUNK_MARKDOWN, &small);
+	struct chunk_passages p;
+	CHECK(chunk_passages_init(&p, span_of(text), list) == 0 && p.count == 2 && list->count == 2);
+	CHECK(span_equal(p.texts[0], span_of("Book > Second\n# Book\n\n## Second\n\none two three four five six seven eight nine\n\n")));
+	CHECK(span_equal(p.texts[1], span_of("Book > Third\n## Third\n\none two three four five six seven eight nine\n")));
+	struct buf one;
+	buf_init(&one, 1000);
+	CHECK(chunk_passage(span_of(text), list, 1, &one) == 0 && span_equal(buf_span(&one), p.texts[1]));
+	buf_release(&one);
+	chunk_passages_release(&p);
+	chunk_list_free(list);
+
+	text = "no heading is above this\n";
+	list = split(text, CHUNK_PLAIN, &small);
+	CHECK(chunk_passages_init(&p, span_of(text), list) == 0 && p.count == 1 && p.texts[0].data == text && p.texts[0].size == strlen(text));
+	chunk_passages_release(&p);
+	chunk_list_free(list);
+
+	/* Headings as long as they can be, in forty levels of a list made by hand: the innermost that fits remains. */
+	enum { DEPTH = 40 };
+	static char names[DEPTH * 240];
+	static struct chunk_heading levels[DEPTH];
+	memset(names, 'x', sizeof(names));
+	for (uint32_t i = 0; i < DEPTH; i++)
+		levels[i] = (struct chunk_heading){i * 240, 240, (uint8_t)(i + 1), 0, i};
+	struct chunk chunk = {0, 4, 1, 1, 0, DEPTH};
+	struct chunk_list deep = {&chunk, 1, levels, DEPTH, names, sizeof(names)};
+	CHECK(chunk_passages_init(&p, span_of("text"), &deep) == 0 && p.texts[0].size == 240 + 1 + 4);
+	CHECK(p.texts[0].size <= 4 + CHUNK_PASSAGE_EXTRA);
+	chunk_passages_release(&p);
+}
+
 /* The chunks of any text join to it again and keep to the limit. */
 static void check_cover(const char *name, struct span text, enum chunk_syntax syntax, const struct chunk_recipe *recipe,
                         size_t size_max)
@@ -262,6 +298,7 @@ int main(int argc, char **argv)
 	}
 	structure();
 	headings();
+	passages();
 	hostile();
 	packing();
 	measures();

@@ -300,6 +300,48 @@ static void searching(struct corpus *c)
 	corpus_results_unref(similar);
 }
 
+/* A chunk is found by the words of the headings above it, and its vector tells of them, while its text stays its own. */
+static void headings(struct corpus *c)
+{
+	static const char sentence[] = "The valve is opened by a quarter turn, then the gauge is read and the reading noted in the book by the door. ";
+	char text[8000] = "# Manual\n\n## Xylophones\n\n", paths[1000];
+	for (int i = 0; i < 20; i++)
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", sentence, i % 5 == 4 ? "\n\n" : "");
+	put("sub/manual.md", text);
+	CHECK(finds(c, "xylophones", "sub/manual.md sub/manual.md sub/manual.md "));
+	char *second = text_of(c, "sub/manual.md", CORPUS_CHUNKS, 1), *before = NULL, *after = NULL;
+	CHECK(second && !strstr(second, "Xylophone"));
+	free(second);
+	/* A phrase is one of the text, and the text below does not have it. */
+	found(c, "\"xylophones the valve\"", "@mode=keyword", NULL, paths, sizeof(paths));
+	CHECK_NAMED(strcmp(paths, "sub/manual.md ") == 0, "a phrase over heading and text is found where it stands: %s", paths);
+	struct corpus_doc *d = NULL;
+	struct corpus_blob *blob = NULL;
+	size_t row = 256 * sizeof(float), place = 128 + row;
+	if (CHECK(get(c, "sub/manual.md", CORPUS_VECTORS, &d) == 0 && corpus_doc_blob(d, CORPUS_VECTORS, 0, &blob) == 0)) {
+		before = malloc(row);
+		CHECK(before && corpus_blob_size(blob) >= place + row && memcpy(before, corpus_blob_data(blob) + place, row));
+	}
+	corpus_blob_unref(blob);
+	corpus_doc_unref(d);
+	memcpy(strstr(text, "Xylophones"), "Ledgers   ", 10);
+	put("sub/manual.md", text);
+	CHECK(finds(c, "ledgers", "sub/manual.md sub/manual.md sub/manual.md "));
+	CHECK(finds(c, "xylophones", ""));
+	d = NULL, blob = NULL;
+	if (CHECK(get(c, "sub/manual.md", CORPUS_VECTORS, &d) == 0 && corpus_doc_blob(d, CORPUS_VECTORS, 0, &blob) == 0)) {
+		after = malloc(row);
+		CHECK(after && corpus_blob_size(blob) >= place + row && memcpy(after, corpus_blob_data(blob) + place, row));
+	}
+	corpus_blob_unref(blob);
+	corpus_doc_unref(d);
+	CHECK_NAMED(before && after && memcmp(before, after, row) != 0, "equal text under another heading has another vector");
+	free(before);
+	free(after);
+	run("rm sub/manual.md");
+	CHECK(finds(c, "ledgers", ""));
+}
+
 static void permissions(struct corpus *c)
 {
 	if (geteuid() != 0) {
@@ -443,6 +485,7 @@ int main(void)
 		documents(c);
 		changes(c);
 		searching(c);
+		headings(c);
 		permissions(c);
 		sharing(c);
 		corpus_close(c);

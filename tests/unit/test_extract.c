@@ -64,6 +64,11 @@ static void detection(void)
 	chooses(BYTES("PK\3\4\0\0mimetypeapplication/epub+zip"), "x", "epub", "application/epub+zip");
 	chooses(BYTES("PK\3\4\0\0mimetypeapplication/vnd.oasis.opendocument.text"), "x.zip", "odt", "application/vnd.oasis.opendocument.text");
 	chooses(BYTES("PK\3\4\0\0a.txt"), "x", "none", "application/x-archive");
+	chooses(BYTES("BZh91AY&SY\0"), "x.txt.bz2", "bzip2", "application/x-bzip2");
+	chooses(BYTES("BZh is how a letter may begin"), "x", "text", "text/plain");
+	chooses(BYTES("\xfd" "7zXZ\0"), "x", "xz", "application/x-xz");
+	chooses(BYTES("\x28\xb5\x2f\xfd"), "x.log.zst", "zstd", "application/zstd");
+	chooses(BYTES("\x28\xb5\x2f\xfd"), "x.tar.zst", "none", "application/x-archive");
 	chooses(BYTES("\x7f" "ELF\2\1"), "x", "none", "application/x-executable");
 	chooses(BYTES("MZ is how a letter may begin"), "x", "text", "text/plain");
 	chooses(BYTES("MZ\x90\0\3\0"), "x", "none", "application/x-executable");
@@ -77,7 +82,7 @@ static void detection(void)
 	CHECK(extract_name_may_have_text(span_of("x.pdf")) && extract_name_may_have_text(span_of(".jpg")));
 	CHECK(!extract_name_may_have_text(span_of("a/b.JPG")) && !extract_name_may_have_text(span_of("x.tar.gz")));
 	/* Every entry must be found again, which holds only in a sorted table. */
-	CHECK(name_kind(span_of("x.3ds")) == NAME_BINARY && name_kind(span_of("x.zst")) == NAME_BINARY);
+	CHECK(name_kind(span_of("x.3ds")) == NAME_BINARY && name_kind(span_of("x.zsh")) == NAME_CODE);
 	CHECK(name_kind(span_of("x.c++")) == NAME_CODE && name_kind(span_of("x.yml")) == NAME_CODE);
 	CHECK(name_kind(span_of("CMakeLists.txt")) == NAME_CODE && name_kind(span_of("x.")) == NAME_UNKNOWN);
 }

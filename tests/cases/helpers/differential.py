@@ -61,7 +61,7 @@ def make(path, links=False):
             os.chmod(path, mode)
         elif kind < 0.9:
             target = rng.choice(["a", "../a", "nowhere", ".", outside, "notes.txt"])
-            if target != "../a" or os.path.normpath(os.path.dirname(path)) != os.path.normpath(source):  # from the top it would lead out of the two to different places
+            if target != "../a" or os.path.realpath(os.path.dirname(path)) != os.path.realpath(source):  # from the top it would lead out of the two to different places
                 os.symlink(target, path)
         elif kind < 0.95:
             os.mkfifo(path, mode)

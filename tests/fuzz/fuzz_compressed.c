@@ -1,4 +1,4 @@
-/* A gzip file and whatever is in it. */
+/* A compressed file and whatever is in it. */
 #include "base/utf8.h"
 #include "extract/decode.h"
 #include "extract/format.h"
@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buf text;
 	buf_init(&text, 16 << 20);
 	struct extract_result about = {0};
-	if (gzip_extract((struct span){(const char *)data, size}, (struct span){"", 0}, &text, &about) == 0 && about.state == EXTRACT_OK)
+	if (compressed_extract((struct span){(const char *)data, size}, (struct span){"", 0}, &text, &about) == 0 && about.state == EXTRACT_OK)
 		if (!utf8_is_valid(span_of(about.title)))
 			abort();
 	buf_release(&text);
