@@ -52,6 +52,9 @@ struct corpus_options {
 	void *log_context;
 };
 
+/* Reads a file that names outside programs for extensions or media types (docs/formats.md). Call before corpus_start_helper. 0 or -errno with a line
+ * in `error` that names file, line and remedy. */
+CORPUS_API int corpus_use_extractors(const char *file, char *error, size_t error_size);
 /* Starts the helper process in which documents are parsed. Call first thing in main(), before threads exist and after any
  * daemonising fork. 0 or -errno with a line in `error`. */
 CORPUS_API int corpus_start_helper(char *error, size_t error_size);
@@ -79,7 +82,7 @@ CORPUS_API bool corpus_watching(struct corpus *c);
 /* --- the source tree: these return at once ------------------------------------------------------------------------- */
 
 CORPUS_API int corpus_stat(struct corpus *c, const char *path, struct stat *ret);	     /* as lstat(2) */
-CORPUS_API void corpus_apply_owner(const struct corpus *c, struct stat *st); /* in the fstat of what corpus_open_raw gave */
+CORPUS_API void corpus_apply_rights(const struct corpus *c, int fd, struct stat *st); /* the same in the fstat of what corpus_open_raw gave */
 CORPUS_API int corpus_open_raw(struct corpus *c, const char *path, int *ret_fd);	     /* regular files only */
 CORPUS_API int corpus_read_link(struct corpus *c, const char *path, char *target, size_t size); /* NUL-terminated */
 /* Entries without "." and ".."; `type` is a DT_ value; `each` returns non-zero to end the walk, which is then returned. */

@@ -22,7 +22,7 @@
 struct mounting {
 	const struct config *config;
 	char source[PATH_MAX], mountpoint[PATH_MAX]; /* absolute */
-	char store[PATH_MAX], log[PATH_MAX], key_file[PATH_MAX]; /* absolute or "" */
+	char store[PATH_MAX], log[PATH_MAX], key_file[PATH_MAX], extractors[PATH_MAX]; /* absolute or "" */
 	int ready;				     /* where the parent waits for one byte, or -1 in the foreground */
 };
 
@@ -174,9 +174,9 @@ static enum exit_code serve_logged(struct mounting *m, struct log *log)
 	options.access = CORPUS_DAEMON;
 	options.log = log_line;
 	options.log_context = log;
-	int r = corpus_start_helper(error, sizeof(error));
-	if (r == 0)
-		r = corpus_open(&options, &corpus, error, sizeof(error));
+	if (open_helper(*m->extractors ? m->extractors : NULL) < 0)
+		return EXIT_ERROR;
+	int r = corpus_open(&options, &corpus, error, sizeof(error));
 	if (r == -EBUSY) {
 		open_explain_busy(m->config, m->source);
 		return EXIT_ERROR;
@@ -245,7 +245,8 @@ enum exit_code cmd_mount(const struct config *config)
 {
 	struct mounting m = {.config = config, .ready = -1};
 	if (check_source(&m, config->arguments[0]) < 0 || check_mountpoint(&m, config->arguments[1]) < 0 || check_apart(&m) < 0 ||
-	    make_absolute(config->store, m.store) < 0 || make_absolute(config->log, m.log) < 0 || make_absolute(config->key_file, m.key_file) < 0)
+	    make_absolute(config->store, m.store) < 0 || make_absolute(config->log, m.log) < 0 || make_absolute(config->key_file, m.key_file) < 0 ||
+	    make_absolute(config->extractors, m.extractors) < 0)
 		return EXIT_ERROR;
 	(void)signal(SIGPIPE, SIG_IGN);
 	return config->foreground ? serve(&m) : serve_in_background(&m);

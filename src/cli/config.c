@@ -36,10 +36,14 @@ struct option {
 #define FIELD(name) offsetof(struct config, name)
 #define STORE_VERBS (VERB_MOUNT | VERB_INDEX | VERB_SEARCH | VERB_STATUS | VERB_VERIFY | VERB_EVAL | VERB_EXPORT)
 
+#define EXTRACT_VERBS ((STORE_VERBS & ~(unsigned)VERB_STATUS) | VERB_DOCTOR)
+
 #define EMBED_VERBS (VERB_MOUNT | VERB_INDEX | VERB_SEARCH | VERB_EVAL)
 
 static const struct option options[] = {
 	{"store", 0, OPTION_TEXT, STORE_VERBS, FIELD(store), "DIR", "where the computed files are kept (default: one per source under ~/.cache)"},
+	{"extractors", 0, OPTION_TEXT, EXTRACT_VERBS, FIELD(extractors), "FILE",
+	 "programs for further kinds of files (default: ~/.config/corpusfs/extractors, if there)"},
 	{"threads", 0, OPTION_NUMBER, STORE_VERBS & ~(unsigned)VERB_STATUS, FIELD(threads), "N", "threads that compute (default: one a processor)"},
 	{"foreground", 'f', OPTION_FLAG, VERB_MOUNT, FIELD(foreground), NULL, "stay in the foreground, messages on stderr"},
 	{"allow_other", 0, OPTION_FLAG, VERB_MOUNT, FIELD(allow_other), NULL, "other users may use the mount, with the modes of the source"},
@@ -371,6 +375,21 @@ static int read_key(struct config *config)
 	return -EINVAL;
 }
 
+/* Without the option: what the user has configured for good. */
+static int find_extractors(struct config *config)
+{
+	const char *folder = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	bool own = folder && folder[0] == '/';
+	char path[4096];
+	if (config->extractors || (!own && !(home && home[0] == '/')))
+		return 0;
+	int size = snprintf(path, sizeof(path), "%s%s/corpusfs/extractors", own ? folder : home, own ? "" : "/.config");
+	if (size >= (int)sizeof(path) || access(path, F_OK) != 0)
+		return 0;
+	config->extractors = strdup(path);
+	return config->extractors ? 0 : complain("out of memory");
+}
+
 int config_parse(struct config *config, enum verb verb, const char *verb_name, int argc, char **argv)
 {
 	*config = (struct config){.arguments = calloc((size_t)argc + 1, sizeof(char *)), .kernel_options = calloc(1, 1)};
@@ -389,13 +408,16 @@ int config_parse(struct config *config, enum verb verb, const char *verb_name, i
 		else
 			r = parse_short(&p, argc, argv, &i);
 	}
-	return r == 0 && !config->help ? read_key(config) : r;
+	if (r == 0 && !config->help)
+		r = read_key(config);
+	return r == 0 && (verb & EXTRACT_VERBS) ? find_extractors(config) : r;
 }
 
 void config_release(struct config *config)
 {
 	free(config->store);
 	free(config->log);
+	free(config->extractors);
 	char *texts[] = {config->embed, config->model, config->key_env, config->key_file, config->query_prefix, config->passage_prefix};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);

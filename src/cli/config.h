@@ -40,6 +40,7 @@ struct config {
 	struct config_id uid, gid; /* of everything on the mount */
 	unsigned deadline; /* seconds */
 	char *log, *baseline, *save;
+	char *extractors; /* as given, else the user's own file if there is one, else NULL */
 	char *embed, *model, *key_env, *key_file, *query_prefix, *passage_prefix; /* of the embedding server */
 	const char *key; /* the environment's, or NULL */
 	unsigned embed_dims, rate, budget;

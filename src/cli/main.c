@@ -28,7 +28,7 @@ static const struct command commands[] = {
 	 "QUERIES: lines of ID<TAB>TEXT, or TREC topics. QRELS: lines of QUERY DOCUMENT GAIN, or TREC's with an iteration.\n"
 	 "A document is a path, or a file name, with or without its extension. --save writes a baseline, --baseline compares with one.\n"
 	 "Exit status: 0 fine, 1 ndcg@10 fell by more than 0.01 or significantly (p < 0.05), 2 error."},
-	{VERB_DOCTOR, "doctor", cmd_doctor, 0, 0, "", "print what this machine has and lacks", "Exit status: 0 nothing lacks, 1 something does."},
+	{VERB_DOCTOR, "doctor", cmd_doctor, 0, 0, "[OPTION...]", "print what this machine has and lacks", "Exit status: 0 nothing lacks, 1 something does."},
 	{VERB_HELP, "help", cmd_help, 0, 1, "[VERB]", "print this, or the help of one verb", ""},
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
@@ -55,7 +55,7 @@ static void print_help(FILE *out, const struct command *c)
 {
 	(void)fprintf(out, "Usage: corpusfs %s %s\n\n%c%s.\n%s%s", c->name, c->synopsis, c->summary[0] - 'a' + 'A', c->summary + 1, c->text,
 		      *c->text ? "\n" : "");
-	if (c->verb != VERB_UNMOUNT && c->verb != VERB_HEALTH && c->verb != VERB_DOCTOR && c->verb != VERB_HELP)
+	if (c->verb != VERB_UNMOUNT && c->verb != VERB_HEALTH && c->verb != VERB_HELP)
 		(void)fputc('\n', out);
 	config_print_options(out, c->verb);
 }

@@ -22,6 +22,15 @@ const char *corpus_version(void)
 	return CORPUSFS_VERSION;
 }
 
+int corpus_use_extractors(const char *file, char *error, size_t error_size)
+{
+	struct err err = {{0}};
+	int r = extract_use_rules(file, &err);
+	if (r < 0)
+		(void)snprintf(error, error_size, "%s", err.text);
+	return r;
+}
+
 int corpus_start_helper(char *error, size_t error_size)
 {
 	struct err err = {{0}};
@@ -316,9 +325,9 @@ int corpus_stat(struct corpus *c, const char *path, struct stat *ret)
 	return source_stat(c->source, path, ret);
 }
 
-void corpus_apply_owner(const struct corpus *c, struct stat *st)
+void corpus_apply_rights(const struct corpus *c, int fd, struct stat *st)
 {
-	source_apply_owner(c->source, st);
+	source_apply_rights(c->source, fd, st);
 }
 
 int corpus_open_raw(struct corpus *c, const char *path, int *ret_fd)

@@ -129,6 +129,8 @@ int document_load_extraction(struct corpus_doc *d, struct store_read *r, const s
 int document_embed(struct corpus_doc *d);
 /* What vectors/ shows into d->vectors: the embedding server's rows where one is used, else the built-in model's. */
 int document_vectors(struct corpus_doc *d);
+/* True when the file would be extracted otherwise today: its extractor has another version, or another one is configured for it (ingest.c). */
+bool extraction_outdated(struct corpus *c, struct store_read *r, const char *path, const struct store_file *file);
 /* The error that opening a text view of this document gives: 0, -EIO, -ENOTSUP. */
 int document_error(const struct corpus_doc *d, enum corpus_view view);
 struct span document_text(const struct corpus_doc *d); /* clean */

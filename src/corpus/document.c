@@ -201,7 +201,8 @@ int document_load(struct corpus *c, const char *path, const struct stat *st, boo
 	if (result < 0)
 		return result;
 	result = store_get_file(r, span_of(path), &file);
-	if (result == 0 && (!corpus_stamp_equal(&file.stamp, &stamp) || (file.racy && !racy_too) || exclusion_outdated(c, path, &file.extraction)))
+	if (result == 0 && (!corpus_stamp_equal(&file.stamp, &stamp) || (file.racy && !racy_too) || exclusion_outdated(c, path, &file.extraction) ||
+			    extraction_outdated(c, r, path, &file)))
 		result = -ENOENT;
 	struct corpus_doc *d = NULL;
 	if (result == 0)

@@ -479,7 +479,8 @@ struct pdf *pdf_open(struct span bytes)
 	if (!p)
 		return NULL;
 	p->bytes = bytes;
-	p->budget = PDF_BUDGET;
+	int64_t budget = PDF_BUDGET_ANY + (int64_t)bytes.size * PDF_BUDGET_EACH;
+	p->budget = budget < PDF_BUDGET_MOST ? budget : PDF_BUDGET_MOST;
 	find_objects(p);
 	find_trailers(p);
 	settle_objects(p);

@@ -2,7 +2,7 @@
  *
  * Objects are found by looking through the whole file for "N G obj", the later of two with one number being the current one, as readers do
  * with files whose table is damaged. So nothing rests on that table, and revisions come out right. Values are spans of the file, looked
- * into when asked for. Hostile by assumption: no recursion, and all reading draws on a budget of bytes (PDF_BUDGET); when it is spent,
+ * into when asked for. Hostile by assumption: no recursion, and all reading draws on a budget of bytes; when it is spent,
  * everything asked for is missing. Runs in parser children; not thread-safe. Format: ISO 32000-1, 7.2 to 7.9. */
 #ifndef CORPUSFS_EXTRACT_PDF_OBJECTS_H
 #define CORPUSFS_EXTRACT_PDF_OBJECTS_H
@@ -13,8 +13,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Bytes of syntax that are read of one document, over and over or not: about three seconds of work. */
-#define PDF_BUDGET ((int64_t)512 << 20)
+/* Bytes of syntax that are read of one document, over and over or not: so much for each of its bytes, and for any document, and at most; about three
+ * seconds of work. */
+#define PDF_BUDGET_EACH 8
+#define PDF_BUDGET_ANY ((int64_t)16 << 20)
+#define PDF_BUDGET_MOST ((int64_t)512 << 20)
 /* What all object streams of a document may unpack to. */
 #define PDF_UNPACKED_BYTES ((size_t)128 << 20)
 enum { PDF_OBJECTS = 2000000 };
