@@ -1,4 +1,5 @@
 /* Searches: a query becomes a frozen set of hits, each with its document's path, place and text; and the forms that set is shown in. */
+#include "asked.h"
 #include "jobs.h"
 #include "remote.h"
 
@@ -18,6 +19,7 @@ enum { MAX_NAME_BYTES = 200, BYTES_PER_TOKEN = 4, MAX_HEADING_DEPTH = 64, MAX_EX
 struct corpus_results {
 	atomic_uint refs;
 	struct corpus_query *query;
+	struct asked asked; /* of the query; empty for similar */
 	char *similar_to; /* or NULL */
 	struct corpus_hit *hits;
 	char **headings; /* of each hit: its headings from the outside in, NUL-terminated, ending with an empty one */
@@ -61,6 +63,7 @@ void corpus_results_unref(struct corpus_results *r)
 	free(r->hits);
 	free(r->headings);
 	free(r->similar_to);
+	asked_release(&r->asked);
 	corpus_query_free(r->query);
 	free(r);
 }
@@ -100,6 +103,7 @@ uint64_t corpus_generation(struct corpus *c)
 /* Finds the path under which a document is shown: the first, in byte order, that exists, passes the filters and may be read. */
 struct path_choice {
 	const struct corpus_query *query;
+	struct asked *asked;
 	struct access *access;
 	struct ignore *ignore;
 	char path[LIMIT_PATH_BYTES + 1];
@@ -115,6 +119,8 @@ static int try_path(void *context, struct span path)
 	choice->path[path.size] = '\0';
 	if (!query_matches_path(choice->query, choice->path) || ignore_check(choice->ignore, choice->path, false) || !access_may_read(choice->access, choice->path, &choice->st))
 		return 0;
+	if (!asked_fits_path(choice->asked, choice->path))
+		return 0;
 	return !choice->query->since || choice->st.st_mtim.tv_sec >= choice->query->since;
 }
 
@@ -128,6 +134,9 @@ struct search_context {
 
 static bool document_path(struct search_context *s, uint32_t doc)
 {
+	struct store_doc d;
+	if (s->choice.asked->field_count && (store_get_doc(s->read, doc, &d) < 0 || !asked_fits_title(s->choice.asked, d.title)))
+		return false;
 	return doc != s->exclude && store_each_doc_path(s->read, doc, try_path, &s->choice) == 1;
 }
 
@@ -284,9 +293,9 @@ static bool aim_remote(struct corpus *c, struct corpus_results *out, struct aim 
 {
 	struct remote_model m;
 	struct err err;
-	if (out->query->mode == CORPUS_KEYWORD || !remote_serves(c, &m))
+	if (out->query->mode == CORPUS_KEYWORD || out->asked.bare || !remote_serves(c, &m))
 		return false;
-	if (remote_query(c, &m, buf_span(&out->query->text), aim->x, &err) < 0) {
+	if (remote_query(c, &m, out->asked.syntax.words, aim->x, &err) < 0) {
 		struct err reason;
 		(void)err_fail(&reason, 0, "the embedding server is not used: %s", err.text);
 		note_degraded(out, reason.text);
@@ -300,10 +309,10 @@ static bool aim_remote(struct corpus *c, struct corpus_results *out, struct aim 
 /* The query's own vector, or why there is none. */
 static void embed_query(struct corpus *c, struct corpus_results *out, float *x, bool *ret_have)
 {
-	struct span text = buf_span(&out->query->text);
+	struct span text = out->asked.syntax.words;
 	struct err err;
 	*ret_have = false;
-	if (out->query->mode == CORPUS_KEYWORD)
+	if (out->query->mode == CORPUS_KEYWORD || out->asked.bare)
 		return;
 	if (!c->embedder) {
 		note_degraded(out, "no embedding model is loaded");
@@ -348,9 +357,10 @@ static int embed_document(struct corpus *c, struct store_read *read, uint32_t id
 }
 
 /* Whether any document might have to be left out; a search without such a need skips one look-up a document. */
-static bool needs_filter(const struct corpus_query *q, const struct access *a)
+static bool needs_filter(const struct corpus_results *out, const struct access *a)
 {
-	return q->in_count || q->type_count || q->since || !access_sees_everything(a);
+	const struct corpus_query *q = out->query;
+	return out->asked.field_count || q->in_count || q->type_count || q->since || !access_sees_everything(a);
 }
 
 static enum search_mode search_mode(const struct corpus_results *out, bool have_vector)
@@ -468,10 +478,11 @@ static int run_request(struct corpus *c, struct worker *w, struct search_context
 	if (r < 0)
 		return r;
 	const struct corpus_query *q = out->query;
-	bool filter = s->exclude || needs_filter(q, s->choice.access);
+	bool filter = s->exclude || needs_filter(out, s->choice.access);
 	struct search_request request = {
 		.mode = search_mode(out, aim->have),
-		.text = buf_span(&q->text),
+		.text = out->similar_to ? buf_span(&q->text) : buf_span(&out->asked.text),
+		.everything = out->asked.bare,
 		.vector = aim->have ? aim->x : NULL,
 		.space = space,
 		.keyword_weight = aim->space.keyword_weight,
@@ -518,6 +529,22 @@ static void wait_for_first_documents(struct corpus *c)
 		(void)nanosleep(&(struct timespec){0, STEP_MS * 1000000L}, NULL);
 }
 
+/* A query that is the name of something is meant as it stands. */
+static int prepare_question(struct corpus *c, struct corpus_results *out, struct access *access)
+{
+	struct store_read *read;
+	uint32_t named;
+	int r = asked_init(&out->asked, buf_span(&out->query->text));
+	if (r == 0)
+		r = store_read_begin(c->store, &read);
+	if (r < 0)
+		return r;
+	if (exact_find(read, buf_span(&out->query->text), access, &named, 1) == 0)
+		r = asked_mend(&out->asked, c->embedder, read, access);
+	store_read_end(read);
+	return r;
+}
+
 static void run_search(struct task *t, struct worker *w)
 {
 	struct search_task *task = (struct search_task *)t;
@@ -528,6 +555,8 @@ static void run_search(struct task *t, struct worker *w)
 	int r = !s || !aim.x ? -ENOMEM : waits_alive(c, task->waiter) ? 0 : -ECANCELED;
 	if (r == 0)
 		wait_for_first_documents(c);
+	if (r == 0 && !out->similar_to)
+		r = prepare_question(c, out, task->access);
 	/* Before the read transaction: a server may take seconds, and a snapshot that is held keeps the store from reusing pages. */
 	if (r == 0 && !task->results->similar_to && !aim_remote(c, out, &aim))
 		embed_query(c, out, aim.x, &aim.have);
@@ -535,6 +564,7 @@ static void run_search(struct task *t, struct worker *w)
 		r = store_read_begin(c->store, &s->read);
 	if (r == 0) {
 		s->choice.query = out->query;
+		s->choice.asked = &out->asked;
 		s->choice.access = task->access;
 		s->choice.ignore = c->ignore;
 		note_coverage(c, s, out);
@@ -728,6 +758,7 @@ static void form_explain(const struct corpus_results *r, struct buf *out)
 		jsonw_key(&j, "degraded_reason");
 		jsonw_string(&j, r->degraded_reason);
 	}
+	asked_explain(&r->asked, &j);
 	jsonw_key(&j, "mode");
 	jsonw_string(&j, r->similar_to ? "vector" : modes[r->query->mode]);
 	jsonw_key(&j, "formula");
@@ -810,6 +841,8 @@ static int form_context(const struct corpus_results *r, struct buf *out)
 	buf_add_string(out, r->similar_to ? "# Similar to: " : "# Passages for: ");
 	buf_add_span(out, r->similar_to ? span_of(r->similar_to) : buf_span(&r->query->text));
 	buf_add_char(out, '\n');
+	for (uint32_t i = 0; i < r->asked.mend_count; i++)
+		buf_addf(out, "\nSearched for \"%s\" instead of \"%s\".\n", r->asked.mends[i].searched, r->asked.mends[i].typed);
 	choose_within_budget(r, chosen);
 	unsigned number = 0;
 	for (uint32_t i = 0; i < r->count; i++) {

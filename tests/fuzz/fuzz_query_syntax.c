@@ -36,6 +36,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	check_items(query, x.required, x.required_count);
 	check_items(query, x.excluded, x.excluded_count);
+	for (uint32_t i = 0; i < x.field_count; i++)
+		check_items(query, &x.fields[i].value, 1);
+	if (x.field_count > SYNTAX_ITEMS || x.rest.size != query.size)
+		abort();
 	for (uint32_t i = 0; i < x.required_count; i++)
 		find(x.required[i].text, text);
 	find(query, text);
