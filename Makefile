@@ -6,6 +6,8 @@
 CC = gcc
 PKG_CONFIG = pkg-config
 PREFIX = /usr/local
+# mount(8) looks for its helpers in /usr/sbin and nowhere else.
+SBINDIR = $(if $(filter /usr /usr/%,$(PREFIX)),/usr/sbin,$(PREFIX)/sbin)
 SANITIZE =
 DEVELOPER = 0
 V = 0
@@ -160,10 +162,12 @@ format: ## clang-format over the tree
 
 install: all ## install under PREFIX=/usr/local
 	install -D -m 755 $(PROGRAM) $(DESTDIR)$(PREFIX)/bin/corpusfs
+	install -D -m 755 contrib/mount.corpusfs $(DESTDIR)$(SBINDIR)/mount.corpusfs
+	sed -i 's|^exec corpusfs|exec $(PREFIX)/bin/corpusfs|' $(DESTDIR)$(SBINDIR)/mount.corpusfs
 	install -D -m 644 docs/corpusfs.1 $(DESTDIR)$(PREFIX)/share/man/man1/corpusfs.1
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/corpusfs $(DESTDIR)$(PREFIX)/share/man/man1/corpusfs.1
+	rm -f $(DESTDIR)$(PREFIX)/bin/corpusfs $(DESTDIR)$(SBINDIR)/mount.corpusfs $(DESTDIR)$(PREFIX)/share/man/man1/corpusfs.1
 
 clean: ## remove build/
 	rm -rf build

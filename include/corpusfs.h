@@ -38,6 +38,8 @@ struct corpus_options {
 	unsigned deadline_ms;  /* a waiting request ends with -ETIMEDOUT after this, 0: never; the job goes on */
 	bool fail_fast;	       /* needs that would start work end with -EAGAIN instead */
 	bool no_index;	       /* CORPUS_DAEMON: no background indexer */
+	const uid_t *uid;      /* everything counts as this user's, for what is shown and for who may read it; NULL: as the source says */
+	const gid_t *gid;      /* the same for the group */
 	/* An embedding server beside the built-in model, docs/embedding-servers.md; embed_url NULL: none. */
 	const char *embed_url, *embed_model;
 	const char *embed_key, *embed_key_file; /* the key itself, or a file whose first line it is */
@@ -50,6 +52,9 @@ struct corpus_options {
 	void *log_context;
 };
 
+/* Reads a file that names outside programs for extensions or media types (docs/formats.md). Call before corpus_start_helper. 0 or -errno with a line
+ * in `error` that names file, line and remedy. */
+CORPUS_API int corpus_use_extractors(const char *file, char *error, size_t error_size);
 /* Starts the helper process in which documents are parsed. Call first thing in main(), before threads exist and after any
  * daemonising fork. 0 or -errno with a line in `error`. */
 CORPUS_API int corpus_start_helper(char *error, size_t error_size);
@@ -77,6 +82,7 @@ CORPUS_API bool corpus_watching(struct corpus *c);
 /* --- the source tree: these return at once ------------------------------------------------------------------------- */
 
 CORPUS_API int corpus_stat(struct corpus *c, const char *path, struct stat *ret);	     /* as lstat(2) */
+CORPUS_API void corpus_apply_rights(const struct corpus *c, int fd, struct stat *st); /* the same in the fstat of what corpus_open_raw gave */
 CORPUS_API int corpus_open_raw(struct corpus *c, const char *path, int *ret_fd);	     /* regular files only */
 CORPUS_API int corpus_read_link(struct corpus *c, const char *path, char *target, size_t size); /* NUL-terminated */
 /* Entries without "." and ".."; `type` is a DT_ value; `each` returns non-zero to end the walk, which is then returned. */
@@ -213,6 +219,13 @@ CORPUS_API void corpus_results_unref(struct corpus_results *r); /* accepts NULL 
 enum corpus_report { CORPUS_STATUS_JSON, CORPUS_ERRORS_JSONL, CORPUS_SKIPPED_JSONL, CORPUS_METRICS, CORPUS_README };
 /* A snapshot as a file. Lists only what `caller` may read. May walk the store: ask from a thread that may take a moment. */
 CORPUS_API int corpus_report(struct corpus *c, enum corpus_report report, const struct corpus_caller *caller, struct corpus_blob **ret);
+
+/* tables/ (docs/tables.md): the index as JSON lines, one row a document or a chunk, in byte order of paths, of one moment, and only of what `caller` may
+ * read. Takes as long as reading all text of the index, in memory that does not grow with it: the blob maps a file without a name in the store's
+ * folder, which has to have room for it (-ENOSPC). `wanted` (may be NULL) is asked now and then, and ends the work with -ECANCELED when false. */
+enum corpus_table { CORPUS_TABLE_DOCUMENTS, CORPUS_TABLE_CHUNKS };
+CORPUS_API int corpus_table(struct corpus *c, enum corpus_table table, const struct corpus_caller *caller, bool (*wanted)(void *context),
+			    void *context, struct corpus_blob **ret);
 
 struct corpus_progress {
 	uint64_t files_total, files_done; /* total grows while the tree is being walked; `walked` says that it is final */

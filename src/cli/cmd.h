@@ -19,6 +19,7 @@ struct command {
 
 enum exit_code cmd_mount(const struct config *config);
 enum exit_code cmd_unmount(const struct config *config);
+enum exit_code cmd_health(const struct config *config);
 enum exit_code cmd_index(const struct config *config);
 enum exit_code cmd_search(const struct config *config);
 enum exit_code cmd_status(const struct config *config);

@@ -23,8 +23,13 @@ static void print_item(void *context, const char *name, bool good, const char *t
 
 enum exit_code cmd_doctor(const struct config *config)
 {
-	(void)config;
 	struct examination e = {.colour = config_colour(stdout)};
+	char error[1024];
+	if (config->extractors && corpus_use_extractors(config->extractors, error, sizeof(error)) < 0) {
+		out_error("%s", error);
+		return EXIT_ERROR;
+	}
+	(void)corpus_start_helper(error, sizeof(error)); /* without it the examination says so */
 	corpus_doctor(print_item, &e);
 	return e.lacking ? EXIT_NOTHING : EXIT_FINE;
 }

@@ -6,7 +6,6 @@
 #include "base/cleanup.h"
 #include "base/limits.h"
 #include "cli/ask.h"
-#include "cli/export_tables.h"
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/where.h"
@@ -344,53 +343,43 @@ static int manifest_write(struct export *e)
 	return r;
 }
 
-static FILE *open_table(const struct export *e, const char *name, char path[PATH_SIZE])
-{
-	(void)snprintf(path, PATH_SIZE, "%s/tables/%s.part~", e->target, name);
-	return make_folders(path) < 0 ? NULL : fopen(path, "we");
-}
+static const struct {
+	const char *name;
+	enum corpus_table table;
+} tables[] = {{"documents.jsonl", CORPUS_TABLE_DOCUMENTS}, {"chunks.jsonl", CORPUS_TABLE_CHUNKS}};
 
-static int close_table(FILE *table, char path[PATH_SIZE], int r)
+/* True when the file holds these bytes already: what depends on it by its time has nothing to do then. */
+static bool file_holds(const char *path, const char *data, size_t size)
 {
-	char final[PATH_SIZE];
-	if (!table)
-		return r < 0 ? r : -EIO;
-	if (fclose(table) != 0 && r == 0)
-		r = -errno;
-	(void)snprintf(final, sizeof(final), "%.*s", (int)(strlen(path) - strlen(".part~")), path);
-	return r == 0 && rename(path, final) < 0 ? -errno : r;
-}
-
-static int add_table_rows(struct export *e, const char *path, FILE *documents, FILE *chunks)
-{
-	struct buf at, meta, clean;
-	buf_init(&meta, LIMIT_JSON_BYTES);
-	buf_init(&clean, LIMIT_CLEAN_BYTES);
-	int r = place(e, "meta", path, ".json", &at);
-	if (r == 0)
-		r = out_read_file(at.data, &meta);
-	buf_release(&at);
-	if (r == 0)
-		r = place(e, "clean", path, ".txt", &at);
-	if (r == 0 && out_read_file(at.data, &clean) < 0)
-		buf_reset(&clean); /* a document without text */
-	buf_release(&at);
-	if (r == 0)
-		r = export_add_rows(documents, chunks, buf_span(&meta), buf_span(&clean));
-	buf_release(&meta);
-	buf_release(&clean);
-	return r == -EBADMSG ? 0 : r;
+	char part[1 << 16];
+	struct stat st;
+	int CLEANUP_FD fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || (uint64_t)st.st_size != size)
+		return false;
+	size_t at = 0;
+	for (ssize_t n; at < size; at += (size_t)n) {
+		n = read(fd, part, sizeof(part) < size - at ? sizeof(part) : size - at);
+		if (n <= 0 || memcmp(part, data + at, (size_t)n) != 0)
+			return false;
+	}
+	return true;
 }
 
 static int write_tables(struct export *e)
 {
-	char documents_path[PATH_SIZE], chunks_path[PATH_SIZE];
-	FILE *documents = open_table(e, "documents.jsonl", documents_path), *chunks = open_table(e, "chunks.jsonl", chunks_path);
-	int r = documents && chunks ? 0 : -errno;
-	for (size_t i = 0; r == 0 && i < e->now.count; i++)
-		r = add_table_rows(e, e->now.items[i].path, documents, chunks);
-	r = close_table(documents, documents_path, r);
-	return close_table(chunks, chunks_path, r);
+	char path[PATH_SIZE];
+	struct timespec now;
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < sizeof(tables) / sizeof(tables[0]); i++) {
+		struct corpus_blob *blob = NULL;
+		(void)snprintf(path, sizeof(path), "%s/tables/%s", e->target, tables[i].name);
+		(void)clock_gettime(CLOCK_REALTIME, &now);
+		r = corpus_table(e->corpus, tables[i].table, NULL, NULL, NULL, &blob);
+		if (r == 0 && !file_holds(path, corpus_blob_data(blob), corpus_blob_size(blob)))
+			r = write_file(path, corpus_blob_data(blob), corpus_blob_size(blob), &now);
+		corpus_blob_unref(blob);
+	}
+	return r;
 }
 
 static int export_all(struct export *e)

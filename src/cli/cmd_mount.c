@@ -22,7 +22,7 @@
 struct mounting {
 	const struct config *config;
 	char source[PATH_MAX], mountpoint[PATH_MAX]; /* absolute */
-	char store[PATH_MAX], log[PATH_MAX], key_file[PATH_MAX]; /* absolute or "" */
+	char store[PATH_MAX], log[PATH_MAX], key_file[PATH_MAX], extractors[PATH_MAX]; /* absolute or "" */
 	int ready;				     /* where the parent waits for one byte, or -1 in the foreground */
 };
 
@@ -78,11 +78,16 @@ static int check_source(struct mounting *m, const char *name)
 	return 0;
 }
 
+/* Somebody with more rights mounted already and gave us the open device. */
+static bool is_descriptor(const char *mountpoint)
+{
+	return strncmp(mountpoint, "/dev/fd/", 8) == 0;
+}
+
 static int check_mountpoint(struct mounting *m, const char *name)
 {
 	struct stat st;
-	/* Somebody with more rights mounted already and gave us the open device. */
-	if (strncmp(name, "/dev/fd/", 8) == 0)
+	if (is_descriptor(name))
 		return make_absolute(name, m->mountpoint);
 	int r = where_absolute(name, m->mountpoint);
 	if (r == 0)
@@ -145,7 +150,8 @@ static int serve_corpus(struct mounting *m, struct corpus *corpus, struct log *l
 		.mountpoint = m->mountpoint,
 		.source = m->source,
 		.kernel_options = m->config->kernel_options,
-		.allow_other = m->config->allow_other,
+		/* Whom the other program lets in is not known, so nobody is taken for ourselves. */
+		.allow_other = m->config->allow_other || is_descriptor(m->mountpoint),
 		.passthrough = m->config->passthrough,
 		.ready = mount_is_ready,
 		.ready_context = m,
@@ -168,9 +174,9 @@ static enum exit_code serve_logged(struct mounting *m, struct log *log)
 	options.access = CORPUS_DAEMON;
 	options.log = log_line;
 	options.log_context = log;
-	int r = corpus_start_helper(error, sizeof(error));
-	if (r == 0)
-		r = corpus_open(&options, &corpus, error, sizeof(error));
+	if (open_helper(*m->extractors ? m->extractors : NULL) < 0)
+		return EXIT_ERROR;
+	int r = corpus_open(&options, &corpus, error, sizeof(error));
 	if (r == -EBUSY) {
 		open_explain_busy(m->config, m->source);
 		return EXIT_ERROR;
@@ -239,7 +245,8 @@ enum exit_code cmd_mount(const struct config *config)
 {
 	struct mounting m = {.config = config, .ready = -1};
 	if (check_source(&m, config->arguments[0]) < 0 || check_mountpoint(&m, config->arguments[1]) < 0 || check_apart(&m) < 0 ||
-	    make_absolute(config->store, m.store) < 0 || make_absolute(config->log, m.log) < 0 || make_absolute(config->key_file, m.key_file) < 0)
+	    make_absolute(config->store, m.store) < 0 || make_absolute(config->log, m.log) < 0 || make_absolute(config->key_file, m.key_file) < 0 ||
+	    make_absolute(config->extractors, m.extractors) < 0)
 		return EXIT_ERROR;
 	(void)signal(SIGPIPE, SIG_IGN);
 	return config->foreground ? serve(&m) : serve_in_background(&m);

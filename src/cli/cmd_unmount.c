@@ -2,6 +2,7 @@
 #include "cli/cmd.h"
 
 #include "base/limits.h"
+#include "cli/aside.h"
 #include "cli/output.h"
 #include "cli/report.h"
 #include "cli/unmount.h"
@@ -18,6 +19,7 @@
 
 enum { ASK_MS = 2000, END_MS = 30000 };
 
+/* The process that has the mount, 0 when it does not say. */
 static long read_pid(const char *mountpoint)
 {
 	char path[PATH_MAX + 32];
@@ -29,30 +31,6 @@ static long read_pid(const char *mountpoint)
 		status.pid = 0;
 	buf_release(&text);
 	return status.pid;
-}
-
-/* The process that has the mount, 0 when it does not say. A child asks, because a mount that hangs holds whoever reads from it. */
-static long ask_pid(const char *mountpoint)
-{
-	int ends[2];
-	if (pipe(ends) < 0)
-		return 0;
-	pid_t child = fork();
-	if (child == 0) {
-		long pid = read_pid(mountpoint);
-		_exit(write(ends[1], &pid, sizeof(pid)) < 0);
-	}
-	(void)close(ends[1]);
-	long pid = 0;
-	struct pollfd answer = {.fd = ends[0], .events = POLLIN};
-	if (child < 0 || poll(&answer, 1, ASK_MS) != 1 || read(ends[0], &pid, sizeof(pid)) != sizeof(pid))
-		pid = 0;
-	(void)close(ends[0]);
-	if (child > 0) {
-		(void)kill(child, SIGKILL);
-		(void)waitpid(child, NULL, 0);
-	}
-	return pid;
 }
 
 /* People who may not call umount(2) have fusermount3. */
@@ -116,8 +94,7 @@ enum exit_code cmd_unmount(const struct config *config)
 		out_error("%s: is no mount of corpusfs; `findmnt -t fuse.corpusfs` lists them", name);
 		return EXIT_ERROR;
 	}
-	long pid = ask_pid(path);
-	int process = open_process(pid);
+	int process = open_process(aside_ask(read_pid, path, ASK_MS));
 	r = unmount_path(path);
 	if (r == 0)
 		wait_for_end(process);

@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -14,6 +15,7 @@
 enum option_kind {
 	OPTION_FLAG,
 	OPTION_NUMBER,
+	OPTION_ID, /* of a user or group */
 	OPTION_TEXT,
 	OPTION_QUERY, /* handed to corpus_query_option(), which knows what values are right */
 };
@@ -34,13 +36,19 @@ struct option {
 #define FIELD(name) offsetof(struct config, name)
 #define STORE_VERBS (VERB_MOUNT | VERB_INDEX | VERB_SEARCH | VERB_STATUS | VERB_VERIFY | VERB_EVAL | VERB_EXPORT)
 
+#define EXTRACT_VERBS ((STORE_VERBS & ~(unsigned)VERB_STATUS) | VERB_DOCTOR)
+
 #define EMBED_VERBS (VERB_MOUNT | VERB_INDEX | VERB_SEARCH | VERB_EVAL)
 
 static const struct option options[] = {
 	{"store", 0, OPTION_TEXT, STORE_VERBS, FIELD(store), "DIR", "where the computed files are kept (default: one per source under ~/.cache)"},
+	{"extractors", 0, OPTION_TEXT, EXTRACT_VERBS, FIELD(extractors), "FILE",
+	 "programs for further kinds of files (default: ~/.config/corpusfs/extractors, if there)"},
 	{"threads", 0, OPTION_NUMBER, STORE_VERBS & ~(unsigned)VERB_STATUS, FIELD(threads), "N", "threads that compute (default: one a processor)"},
 	{"foreground", 'f', OPTION_FLAG, VERB_MOUNT, FIELD(foreground), NULL, "stay in the foreground, messages on stderr"},
 	{"allow_other", 0, OPTION_FLAG, VERB_MOUNT, FIELD(allow_other), NULL, "other users may use the mount, with the modes of the source"},
+	{"uid", 0, OPTION_ID, VERB_MOUNT, FIELD(uid), "ID", "everything belongs to this user, who may read what its owner might"},
+	{"gid", 0, OPTION_ID, VERB_MOUNT, FIELD(gid), "ID", "everything belongs to this group, which may read what its group might"},
 	{"passthrough", 0, OPTION_FLAG, VERB_MOUNT, FIELD(passthrough), NULL, "the kernel reads raw/ by itself, faster; an open file there is as the source's"},
 	{"deadline", 0, OPTION_NUMBER, VERB_MOUNT, FIELD(deadline), "SECONDS", "a file that takes longer to compute fails with ETIMEDOUT"},
 	{"fail_fast", 0, OPTION_FLAG, VERB_MOUNT, FIELD(fail_fast), NULL, "opening a file that is not computed yet fails with EAGAIN"},
@@ -147,6 +155,20 @@ static int parse_flag(const char *name, const char *value, bool *ret)
 	return -EINVAL;
 }
 
+/* The highest one stands for "none" in system calls. */
+static int parse_id(const char *name, const char *value, struct config_id *ret)
+{
+	enum { DIGITS = 10 };
+	char *end = NULL;
+	unsigned long long number = strtoull(value, &end, 10);
+	if (!isdigit((unsigned char)value[0]) || *end || end - value > DIGITS || number >= UINT32_MAX) {
+		out_error("%s=%s: is a number from 0 to %u; `id` prints it", name, value, UINT32_MAX - 1);
+		return -EINVAL;
+	}
+	*ret = (struct config_id){.given = true, .id = (id_t)number};
+	return 0;
+}
+
 static int parse_number(const char *name, const char *value, unsigned *ret)
 {
 	enum { MOST = 1000000 };
@@ -209,6 +231,8 @@ static int set_option(struct parser *p, int index, const char *value, enum level
 	}
 	if (o->kind == OPTION_NUMBER)
 		return parse_number(o->name, value, (unsigned *)(void *)field);
+	if (o->kind == OPTION_ID)
+		return parse_id(o->name, value, (struct config_id *)(void *)field);
 	if (o->kind == OPTION_QUERY)
 		return set_query_option(p->config, o->name, value);
 	return set_text((char **)(void *)field, o->name, value);
@@ -351,6 +375,21 @@ static int read_key(struct config *config)
 	return -EINVAL;
 }
 
+/* Without the option: what the user has configured for good. */
+static int find_extractors(struct config *config)
+{
+	const char *folder = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	bool own = folder && folder[0] == '/';
+	char path[4096];
+	if (config->extractors || (!own && !(home && home[0] == '/')))
+		return 0;
+	int size = snprintf(path, sizeof(path), "%s%s/corpusfs/extractors", own ? folder : home, own ? "" : "/.config");
+	if (size >= (int)sizeof(path) || access(path, F_OK) != 0)
+		return 0;
+	config->extractors = strdup(path);
+	return config->extractors ? 0 : complain("out of memory");
+}
+
 int config_parse(struct config *config, enum verb verb, const char *verb_name, int argc, char **argv)
 {
 	*config = (struct config){.arguments = calloc((size_t)argc + 1, sizeof(char *)), .kernel_options = calloc(1, 1)};
@@ -369,13 +408,16 @@ int config_parse(struct config *config, enum verb verb, const char *verb_name, i
 		else
 			r = parse_short(&p, argc, argv, &i);
 	}
-	return r == 0 && !config->help ? read_key(config) : r;
+	if (r == 0 && !config->help)
+		r = read_key(config);
+	return r == 0 && (verb & EXTRACT_VERBS) ? find_extractors(config) : r;
 }
 
 void config_release(struct config *config)
 {
 	free(config->store);
 	free(config->log);
+	free(config->extractors);
 	char *texts[] = {config->embed, config->model, config->key_env, config->key_file, config->query_prefix, config->passage_prefix};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);
@@ -398,6 +440,8 @@ struct corpus_options config_corpus_options(const struct config *config, const c
 		.deadline_ms = config->deadline * 1000,
 		.fail_fast = config->fail_fast,
 		.no_index = config->noindex,
+		.uid = config->uid.given ? &config->uid.id : NULL,
+		.gid = config->gid.given ? &config->gid.id : NULL,
 		.embed_url = config->embed,
 		.embed_model = config->model,
 		.embed_key = config->key,

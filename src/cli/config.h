@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 struct corpus_options;
 
@@ -23,6 +24,12 @@ enum verb {
 	VERB_HELP = 1 << 7,
 	VERB_EVAL = 1 << 8,
 	VERB_EXPORT = 1 << 9,
+	VERB_HEALTH = 1 << 10,
+};
+
+struct config_id {
+	bool given;
+	id_t id; /* uid_t and gid_t are the same type in Linux */
 };
 
 /* Strings are NULL when not given, numbers 0. */
@@ -30,8 +37,10 @@ struct config {
 	char *store;
 	unsigned threads;
 	bool foreground, allow_other, passthrough, fail_fast, noindex, json, modes, dry_run;
+	struct config_id uid, gid; /* of everything on the mount */
 	unsigned deadline; /* seconds */
 	char *log, *baseline, *save;
+	char *extractors; /* as given, else the user's own file if there is one, else NULL */
 	char *embed, *model, *key_env, *key_file, *query_prefix, *passage_prefix; /* of the embedding server */
 	const char *key; /* the environment's, or NULL */
 	unsigned embed_dims, rate, budget;

@@ -9,7 +9,7 @@
 static const struct command commands[] = {
 	{VERB_MOUNT, "mount", cmd_mount, 2, 2, "[OPTION...] SOURCE MOUNTPOINT", "show a folder of documents as raw/ clean/ chunks/ vectors/ meta/ search/",
 	 "Returns when the mount answers; -f stays in the foreground. `corpusfs unmount` or SIGTERM ends it.\n"
-	 "A line of /etc/fstab: /home/me/docs /mnt/corpus fuse.corpusfs allow_other,nofail 0 0"},
+	 "A line of /etc/fstab: /home/me/docs /mnt/corpus corpusfs allow_other,nofail,store=/var/cache/corpusfs 0 0"},
 	{VERB_UNMOUNT, "unmount", cmd_unmount, 1, 1, "MOUNTPOINT", "end a mount", "Also removes what a killed process left behind."},
 	{VERB_INDEX, "index", cmd_index, 1, 1, "[OPTION...] SOURCE", "do all pending work now",
 	 "Needs no mount. Where a mount of SOURCE is at work already, waits for it and shows its progress."},
@@ -17,6 +17,8 @@ static const struct command commands[] = {
 	 "WHERE is a source folder, a mountpoint or a folder below either. Exit status: 0 found, 1 nothing found, 2 error."},
 	{VERB_STATUS, "status", cmd_status, 1, 1, "[OPTION...] WHERE", "print documents, chunks, coverage, model, queue, errors, sizes",
 	 "WHERE is a source folder or a mountpoint."},
+	{VERB_HEALTH, "health", cmd_health, 1, 1, "MOUNTPOINT", "say whether a mount answers, within five seconds",
+	 "For supervisors: never hangs, whatever the mount does. Exit status: 0 it answers, 1 it does not or is no mount."},
 	{VERB_VERIFY, "verify", cmd_verify, 1, 1, "[OPTION...] SOURCE", "recompute text and chunks and compare them with what is stored",
 	 "Exit status: 0 all agree, 1 a difference, 2 error."},
 	{VERB_EXPORT, "export", cmd_export, 2, 2, "[OPTION...] SOURCE DIR", "write the mount's tree as plain files, where FUSE is forbidden",
@@ -26,7 +28,7 @@ static const struct command commands[] = {
 	 "QUERIES: lines of ID<TAB>TEXT, or TREC topics. QRELS: lines of QUERY DOCUMENT GAIN, or TREC's with an iteration.\n"
 	 "A document is a path, or a file name, with or without its extension. --save writes a baseline, --baseline compares with one.\n"
 	 "Exit status: 0 fine, 1 ndcg@10 fell by more than 0.01 or significantly (p < 0.05), 2 error."},
-	{VERB_DOCTOR, "doctor", cmd_doctor, 0, 0, "", "print what this machine has and lacks", "Exit status: 0 nothing lacks, 1 something does."},
+	{VERB_DOCTOR, "doctor", cmd_doctor, 0, 0, "[OPTION...]", "print what this machine has and lacks", "Exit status: 0 nothing lacks, 1 something does."},
 	{VERB_HELP, "help", cmd_help, 0, 1, "[VERB]", "print this, or the help of one verb", ""},
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
@@ -53,7 +55,7 @@ static void print_help(FILE *out, const struct command *c)
 {
 	(void)fprintf(out, "Usage: corpusfs %s %s\n\n%c%s.\n%s%s", c->name, c->synopsis, c->summary[0] - 'a' + 'A', c->summary + 1, c->text,
 		      *c->text ? "\n" : "");
-	if (c->verb != VERB_UNMOUNT && c->verb != VERB_DOCTOR && c->verb != VERB_HELP)
+	if (c->verb != VERB_UNMOUNT && c->verb != VERB_HEALTH && c->verb != VERB_HELP)
 		(void)fputc('\n', out);
 	config_print_options(out, c->verb);
 }

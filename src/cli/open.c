@@ -16,6 +16,17 @@ static void log_serious(void *context, int priority, const char *line)
 		out_error("%s", line);
 }
 
+int open_helper(const char *extractors)
+{
+	char error[1024] = "";
+	int r = extractors ? corpus_use_extractors(extractors, error, sizeof(error)) : 0;
+	if (r == 0)
+		r = corpus_start_helper(error, sizeof(error));
+	if (r < 0)
+		out_error("%s", error);
+	return r;
+}
+
 int open_source(const struct config *config, const char *source, enum open_mode mode, struct corpus **ret, bool *ret_owned)
 {
 	char error[1024] = "";
@@ -23,9 +34,10 @@ int open_source(const struct config *config, const char *source, enum open_mode 
 	options.log = log_serious;
 	options.embed_dry_run = config->dry_run;
 	options.access = mode == OPEN_READ ? CORPUS_READ_ONLY : CORPUS_BATCH;
-	int r = mode == OPEN_READ ? 0 : corpus_start_helper(error, sizeof(error));
-	if (r == 0)
-		r = corpus_open(&options, ret, error, sizeof(error));
+	int r = mode == OPEN_READ ? 0 : open_helper(config->extractors);
+	if (r < 0)
+		return r;
+	r = corpus_open(&options, ret, error, sizeof(error));
 	if (r == -EBUSY && mode == OPEN_OR_READ) {
 		options.access = CORPUS_READ_ONLY;
 		r = corpus_open(&options, ret, error, sizeof(error));

@@ -1,8 +1,8 @@
 /* May this caller read that source file? Asked for search results, which are made by the daemon's rights and shown to others.
  *
  * The classic rule of path_resolution(7): search permission on every folder of the path, read permission on the file, the first class that
- * applies (owner, group, others) decides. Access control lists are not read: their mask is in the group bits of the mode, so the answer
- * errs towards less access for users that an ACL names. */
+ * applies (owner, group, others) decides. What an access control list takes away is gone from the modes that come from source_stat(); what it
+ * gives by name is not seen. */
 #include "corpus_impl.h"
 
 #include <errno.h>

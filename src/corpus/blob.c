@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 struct corpus_blob {
 	atomic_uint refs;
@@ -10,6 +11,7 @@ struct corpus_blob {
 	size_t size;
 	char *owned;		  /* freed with the blob, or NULL */
 	struct corpus_blob *whole; /* kept alive by a slice, or NULL */
+	bool mapped;		   /* data is a map of a file */
 };
 
 struct corpus_blob *blob_new(char *data, size_t size)
@@ -32,6 +34,27 @@ struct corpus_blob *blob_slice(struct corpus_blob *whole, size_t first, size_t s
 	*b = (struct corpus_blob){.data = whole->data + first, .size = size, .whole = corpus_blob_ref(whole)};
 	atomic_init(&b->refs, 1);
 	return b;
+}
+
+int blob_from_file(int fd, struct corpus_blob **ret)
+{
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	struct corpus_blob *b = malloc(sizeof(*b));
+	if (!b)
+		return -ENOMEM;
+	*b = (struct corpus_blob){.data = "", .size = (size_t)st.st_size, .mapped = st.st_size > 0};
+	atomic_init(&b->refs, 1);
+	void *map = b->mapped ? mmap(NULL, b->size, PROT_READ, MAP_SHARED, fd, 0) : NULL;
+	if (map == MAP_FAILED) {
+		int error = -errno;
+		free(b);
+		return error;
+	}
+	b->data = map ? map : "";
+	*ret = b;
+	return 0;
 }
 
 int blob_from_buf(struct buf *b, struct corpus_blob **ret)
@@ -71,6 +94,8 @@ void corpus_blob_unref(struct corpus_blob *b)
 	if (!b || atomic_fetch_sub(&b->refs, 1) != 1)
 		return;
 	corpus_blob_unref(b->whole);
+	if (b->mapped)
+		(void)munmap((void *)(uintptr_t)b->data, b->size);
 	free(b->owned);
 	free(b);
 }

@@ -22,6 +22,15 @@ const char *corpus_version(void)
 	return CORPUSFS_VERSION;
 }
 
+int corpus_use_extractors(const char *file, char *error, size_t error_size)
+{
+	struct err err = {{0}};
+	int r = extract_use_rules(file, &err);
+	if (r < 0)
+		(void)snprintf(error, error_size, "%s", err.text);
+	return r;
+}
+
 int corpus_start_helper(char *error, size_t error_size)
 {
 	struct err err = {{0}};
@@ -201,6 +210,7 @@ static int open_parts(struct corpus *c, struct err *err)
 	int r = source_open(c->options.source, &c->source, err);
 	if (r < 0)
 		return r;
+	source_set_owner(c->source, c->options.uid, c->options.gid);
 	r = ignore_new(c->source, &c->ignore);
 	if (r < 0)
 		return err_fail(err, r, "out of memory");
@@ -313,6 +323,11 @@ int corpus_set_mountpoint(struct corpus *c, const char *mountpoint, dev_t device
 int corpus_stat(struct corpus *c, const char *path, struct stat *ret)
 {
 	return source_stat(c->source, path, ret);
+}
+
+void corpus_apply_rights(const struct corpus *c, int fd, struct stat *st)
+{
+	source_apply_rights(c->source, fd, st);
 }
 
 int corpus_open_raw(struct corpus *c, const char *path, int *ret_fd)

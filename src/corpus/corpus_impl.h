@@ -89,6 +89,8 @@ int exclusion_put_folder(struct corpus *c, const char *path, enum ignore_reason 
 struct corpus_blob *blob_new(char *data, size_t size);
 /* A part of another blob, which it keeps alive. */
 struct corpus_blob *blob_slice(struct corpus_blob *whole, size_t first, size_t size);
+/* Maps a file that nobody else can reach: it must not be cut short while the blob lives. The descriptor stays the caller's. */
+int blob_from_file(int fd, struct corpus_blob **ret);
 /* Takes a buffer's contents; -ENOMEM or -EFBIG when the buffer failed. The buffer is empty afterwards. */
 int blob_from_buf(struct buf *b, struct corpus_blob **ret);
 
@@ -119,18 +121,24 @@ struct corpus_doc *document_new(struct corpus *c, const char *path);
 /* The document of a path as the store knows it, if that is current for this stat (`racy_too`: even if its stamp is so young that a second change could
  * carry the same): 0, -ENOENT (unknown or outdated), -EIO, -ENOMEM. */
 int document_load(struct corpus *c, const char *path, const struct stat *st, bool racy_too, struct corpus_doc **ret);
+/* The document that a file's record leads to, current or not; its `source` is not set. 0, -ENOENT, -EIO, -ENOMEM. */
+int document_load_stored(struct corpus *c, const char *path, const struct store_file *file, struct store_read *r, struct corpus_doc **ret);
 /* Fills everything but path, stamp and source hash from an extraction record. 0, -ENOENT, -EIO, -ENOMEM. */
 int document_load_extraction(struct corpus_doc *d, struct store_read *r, const struct hash *key);
 /* Computes the float rows of a document's chunks by the built-in model into d->vectors. 0, or -errno of the embedder. */
 int document_embed(struct corpus_doc *d);
 /* What vectors/ shows into d->vectors: the embedding server's rows where one is used, else the built-in model's. */
 int document_vectors(struct corpus_doc *d);
+/* True when the file would be extracted otherwise today: its extractor has another version, or another one is configured for it (ingest.c). */
+bool extraction_outdated(struct corpus *c, struct store_read *r, const char *path, const struct store_file *file);
 /* The error that opening a text view of this document gives: 0, -EIO, -ENOTSUP. */
 int document_error(const struct corpus_doc *d, enum corpus_view view);
 struct span document_text(const struct corpus_doc *d); /* clean */
 struct span document_chunk_text(const struct corpus_doc *d, uint32_t chunk);
 /* meta/<path>.json (meta.c). */
 int document_meta(const struct corpus_doc *d, struct corpus_blob **ret);
+/* "ok", "skipped", "failed". */
+const char *document_state_name(const struct corpus_doc *d);
 /* True for the code of a failure that lay in the machine's state, perhaps, and not in the document. */
 bool document_failure_may_pass(struct span code);
 enum chunk_syntax document_chunk_syntax(uint8_t text_syntax);

@@ -61,6 +61,20 @@ static void check_watches(item_fn *item, void *context)
 	item(context, "inotify", true, text);
 }
 
+struct rules_report {
+	item_fn *item;
+	void *context;
+};
+
+static void report_rule(void *context, const char *pattern, const char *program, bool found)
+{
+	struct rules_report *r = context;
+	char name[80], text[4200];
+	(void)snprintf(name, sizeof(name), "extractor %.60s", pattern);
+	(void)snprintf(text, sizeof(text), "%.4096s%s", program, found ? "" : ": not found; its files have no text until it is installed");
+	r->item(r->context, name, found, text);
+}
+
 void corpus_doctor(item_fn *item, void *context)
 {
 	struct utsname u;
@@ -74,6 +88,8 @@ void corpus_doctor(item_fn *item, void *context)
 		check_program(item, context, "fusermount3", "not found: without it only root can mount; install the package fuse3");
 	check_program(item, context, "pdftotext", "not found: PDF files have no text; install the package poppler-utils");
 	item(context, "sandbox", strstr(extract_sandbox_describe(), "seccomp") != NULL, extract_sandbox_describe());
+	struct rules_report rules = {item, context};
+	extract_each_rule(report_rule, &rules);
 	check_watches(item, context);
 	(void)snprintf(text, sizeof(text), "vector kernels: %s", vec_level_name());
 	item(context, "processor", true, text);

@@ -173,6 +173,25 @@ int document_load_extraction(struct corpus_doc *d, struct store_read *r, const s
 	return result < 0 || x.state != STORE_OK ? result : load_text(d, r, x.doc);
 }
 
+int document_load_stored(struct corpus *c, const char *path, const struct store_file *file, struct store_read *r, struct corpus_doc **ret)
+{
+	static const struct hash none;
+	struct corpus_doc *d = document_new(c, path);
+	if (!d)
+		return -ENOMEM;
+	d->stamp = file->stamp;
+	d->version = corpus_version_of(c, &file->stamp);
+	d->source_hash = file->source;
+	d->has_source_hash = !hash_equal(&file->source, &none);
+	int result = document_load_extraction(d, r, &file->extraction);
+	if (result < 0) {
+		corpus_doc_unref(d);
+		return result;
+	}
+	*ret = d;
+	return 0;
+}
+
 int document_load(struct corpus *c, const char *path, const struct stat *st, bool racy_too, struct corpus_doc **ret)
 {
 	struct store_stamp stamp = corpus_stamp(st);
@@ -182,25 +201,16 @@ int document_load(struct corpus *c, const char *path, const struct stat *st, boo
 	if (result < 0)
 		return result;
 	result = store_get_file(r, span_of(path), &file);
-	if (result == 0 && (!corpus_stamp_equal(&file.stamp, &stamp) || (file.racy && !racy_too) || exclusion_outdated(c, path, &file.extraction)))
+	if (result == 0 && (!corpus_stamp_equal(&file.stamp, &stamp) || (file.racy && !racy_too) || exclusion_outdated(c, path, &file.extraction) ||
+			    extraction_outdated(c, r, path, &file)))
 		result = -ENOENT;
-	struct corpus_doc *d = result == 0 ? document_new(c, path) : NULL;
-	if (result == 0 && !d)
-		result = -ENOMEM;
-	if (result == 0) {
-		static const struct hash none;
-		d->source = *st;
-		d->stamp = stamp;
-		d->version = corpus_version_of(c, &stamp);
-		d->source_hash = file.source;
-		d->has_source_hash = !hash_equal(&file.source, &none);
-		result = document_load_extraction(d, r, &file.extraction);
-	}
+	struct corpus_doc *d = NULL;
+	if (result == 0)
+		result = document_load_stored(c, path, &file, r, &d);
 	store_read_end(r);
-	if (result < 0) {
-		corpus_doc_unref(d);
+	if (result < 0)
 		return result;
-	}
+	d->source = *st;
 	*ret = d;
 	return 0;
 }

@@ -65,8 +65,42 @@ static struct hash extraction_key(const struct extractor *x, const struct hash *
 	uint32_t values[3] = {x->version, (uint32_t)x->syntax, CLEAN_VERSION};
 	for (size_t i = 0; i < sizeof(numbers); i++)
 		numbers[i] = (uint8_t)(values[i / 4] >> (8 * (i % 4)));
-	struct span parts[] = {{(const char *)source->bytes, HASH_SIZE}, span_of(x->name), {(const char *)numbers, sizeof(numbers)}};
-	return hash_parts(parts, sizeof(parts) / sizeof(*parts));
+	struct span parts[] = {{(const char *)source->bytes, HASH_SIZE}, span_of(x->name), {(const char *)numbers, sizeof(numbers)},
+			       span_of(x->revision ? x->revision : "")};
+	return hash_parts(parts, x->revision ? 4 : 3);
+}
+
+/* Of a file that was not read, the stamp stands for its bytes. */
+static struct hash stamp_hash(const struct store_stamp *stamp)
+{
+	return hash_bytes((struct span){(const char *)stamp, sizeof(*stamp)});
+}
+
+struct made_from {
+	struct hash source, extraction;
+};
+
+static bool made_by(const void *context, const struct extractor *x)
+{
+	const struct made_from *from = context;
+	struct hash key = extraction_key(x, &from->source);
+	return hash_equal(&key, &from->extraction);
+}
+
+bool extraction_outdated(struct corpus *c, struct store_read *r, const char *path, const struct store_file *file)
+{
+	static const struct hash none;
+	struct store_extraction x;
+	for (enum ignore_reason reason = IGNORE_VCS; reason <= IGNORE_RULE; reason++)
+		if (hash_equal(&c->exclusion_keys[reason], &file->extraction))
+			return false;
+	if (store_get_extraction(r, &file->extraction, &x) < 0)
+		return false;
+	struct made_from from = {hash_equal(&file->source, &none) ? stamp_hash(&file->stamp) : file->source, file->extraction};
+	/* The record has "text 1": what follows the last blank is the version, which is in the key. */
+	const char *blank = x.extractor.size ? memrchr(x.extractor.data, ' ', x.extractor.size) : NULL;
+	struct span extractor = {x.extractor.data, blank ? (size_t)(blank - x.extractor.data) : x.extractor.size};
+	return !extract_find(extractor, x.media_type, path_base_name(path), made_by, &from);
 }
 
 static int set_string(char **field, const char *value)
@@ -173,7 +207,7 @@ static int set_extractor(struct corpus_doc *d, const struct extractor *x)
 /* A document that is not read as a whole: a kind without text, or one over the limit. Its identity is its stamp. */
 static int describe_unread(struct corpus_doc *d, const struct extractor *x, struct span head)
 {
-	struct hash stamp = hash_bytes((struct span){(const char *)&d->stamp, sizeof(d->stamp)});
+	struct hash stamp = stamp_hash(&d->stamp);
 	d->extraction = extraction_key(x, &stamp);
 	if (d->stamp.size > LIMIT_SOURCE_BYTES && strcmp(x->name, "none") != 0)
 		return set_state(d, STORE_FAILED, "too-large", "the file is larger than 256 MiB; it is in raw/ only");

@@ -74,7 +74,7 @@ static void add_error(struct jsonw *j, const struct corpus_doc *d)
 	jsonw_object_end(j);
 }
 
-static void add_headings(struct jsonw *j, const struct chunk_list *list, uint32_t heading)
+void document_add_headings(struct jsonw *j, const struct chunk_list *list, uint32_t heading)
 {
 	uint32_t path[64];
 	size_t depth = 0;
@@ -111,10 +111,17 @@ static void add_chunk(struct jsonw *j, const struct corpus_doc *d, uint32_t i, s
 	add_pair(j, "lines", k->line_first, k->line_last);
 	if (k->page)
 		add_number(j, "page", k->page);
-	add_headings(j, d->chunks, k->heading);
+	document_add_headings(j, d->chunks, k->heading);
 	add_hash(j, "sha256", &h);
 	add_mark(j, d, i, read, m);
 	jsonw_object_end(j);
+}
+
+const struct embed_space *document_space(struct corpus *c, struct remote_model *m)
+{
+	if (remote_target(c, m))
+		return &m->space;
+	return c->embedder ? &c->space : NULL;
 }
 
 static void add_recipe(struct jsonw *j, const struct corpus_doc *d)
@@ -127,9 +134,9 @@ static void add_recipe(struct jsonw *j, const struct corpus_doc *d)
 	add_number(j, "min_words", chunk_default_recipe.min_words);
 	jsonw_object_end(j);
 	struct remote_model m;
-	bool remote = remote_target(d->corpus, &m);
-	if (remote || d->corpus->embedder) {
-		const struct embed_space *space = remote ? &m.space : &d->corpus->space;
+	const struct embed_space *space = document_space(d->corpus, &m);
+	bool remote = space == &m.space;
+	if (space) {
 		jsonw_key(j, "model");
 		jsonw_object(j);
 		add_text(j, "name", space->name);
@@ -148,16 +155,21 @@ static void add_recipe(struct jsonw *j, const struct corpus_doc *d)
 	jsonw_array_end(j);
 }
 
+const char *document_state_name(const struct corpus_doc *d)
+{
+	static const char *const names[] = {[STORE_OK] = "ok", [STORE_SKIPPED] = "skipped", [STORE_FAILED] = "failed"};
+	return names[d->state];
+}
+
 int document_meta(const struct corpus_doc *d, struct corpus_blob **ret)
 {
-	static const char *const states[] = {[STORE_OK] = "ok", [STORE_SKIPPED] = "skipped", [STORE_FAILED] = "failed"};
 	struct buf out;
 	struct jsonw j;
 	buf_init(&out, LIMIT_JSON_BYTES);
 	jsonw_init(&j, &out);
 	jsonw_object(&j);
 	add_text(&j, "path", d->path);
-	add_text(&j, "state", states[d->state]);
+	add_text(&j, "state", document_state_name(d));
 	add_source(&j, d);
 	add_extraction(&j, d);
 	if (d->state == STORE_OK) {

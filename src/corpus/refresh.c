@@ -55,7 +55,7 @@ static bool is_current(const struct refresh *w, struct store_read *r, const stru
 	*ret_present = result == 0;
 	if (result < 0 || file.racy || !corpus_stamp_equal(&file.stamp, &f->stamp))
 		return false;
-	if (exclusion_outdated(c, f->path, &file.extraction))
+	if (exclusion_outdated(c, f->path, &file.extraction) || extraction_outdated(c, r, f->path, &file))
 		return false;
 	if (file.state != STORE_OK)
 		return !w->retry || !may_succeed_now(r, &file);

@@ -45,6 +45,11 @@ int remote_document_mean(struct corpus *c, struct store_read *read, const struct
 /* Embeds whatever is missing, while the caller waits. 0, -EINTR, or why the server did not do it all, with *err. */
 int remote_fill(struct corpus *c, bool (*stop)(void *context), void *context, struct err *err);
 
+/* The space of what vectors/ shows (meta.c): the target's, which is kept in *m, or the built-in model's; NULL when there is neither. */
+const struct embed_space *document_space(struct corpus *c, struct remote_model *m);
+/* The member "heading": the headings above a chunk, outermost first. */
+void document_add_headings(struct jsonw *j, const struct chunk_list *list, uint32_t heading);
+
 struct remote_counts {
 	uint64_t chunks, missing, missing_bytes; /* of the index; bytes only when asked for */
 };

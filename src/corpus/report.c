@@ -193,6 +193,7 @@ static void form_readme(struct buf *out)
 		       "meta/PATH.json         where the text came from: hashes, extractor, chunk positions, errors\n"
 		       "search/QUERY/          the best chunks for a query, one file each, in rank order\n"
 		       "similar/PATH/          the nearest documents to a document\n"
+		       "tables/                documents.jsonl, chunks.jsonl: one row a document, one row a chunk\n"
 		       "status/                status.json, errors.jsonl, skipped.jsonl, metrics\n"
 		       "\n"
 		       "To search, look a path up; nothing has to be created first:\n"

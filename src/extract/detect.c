@@ -3,6 +3,7 @@
 #include "extract/decode.h"
 #include "extract/format.h"
 #include "extract/names.h"
+#include "extract/rules.h"
 
 #include <strings.h>
 
@@ -312,11 +313,14 @@ const struct extractor *extract_choose(struct span head, struct span name)
 {
 	if (head.size > 4096)
 		head.size = 4096;
-	return &choose_format(head, name)->extractor;
+	const struct format *own = choose_format(head, name), *rule = rules_choose(name, own->extractor.media_type);
+	return rule ? &rule->extractor : &own->extractor;
 }
 
 bool extract_name_may_have_text(struct span name)
 {
+	if (rules_choose(name, ""))
+		return true;
 	switch (name_kind(name)) {
 	case NAME_IMAGE:
 	case NAME_BINARY:

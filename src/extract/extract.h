@@ -33,6 +33,7 @@ struct extractor {
 	const char *media_type; /* for meta/ */
 	enum text_syntax syntax;
 	bool isolated; /* runs in a child process */
+	const char *revision; /* of a configured program: changes when its output may change; NULL: the version says it all */
 };
 
 enum extract_state {
@@ -53,6 +54,12 @@ struct extract_result {
 	char message[256];			/* one line for a person, names no path */
 };
 
+/* Reads the file in which a user names programs for kinds of files; see rules.h for what stands in it. Call before extract_helper_start. 0 or -errno
+ * with a line that names file, line and remedy. */
+int extract_use_rules(const char *file, struct err *err);
+/* Tells of every program so named: what for, its path or what was looked for, whether it is there. */
+void extract_each_rule(void (*each)(void *context, const char *pattern, const char *program, bool found), void *context);
+
 /* Starts the helper process. Call once, before any thread, descriptor or map that a child must not inherit. Without it
  * isolated kinds fail with code "no-helper". Returns 0 or a negative errno. */
 int extract_helper_start(struct err *err);
@@ -68,6 +75,11 @@ bool extract_name_may_have_text(struct span name);
 /* Chooses by content first (the first bytes of the file, up to 4096), by name second. Never NULL: kinds without an extractor
  * get an entry with name "none" and a version, for which extract_run gives SKIPPED with the reason. */
 const struct extractor *extract_choose(struct span head, struct span name);
+
+/* Of the extractors that are called `extractor` now, the first for which `fits` is true, for a file of this name whose kind was `media_type` when
+ * it was extracted; NULL when there is none, which is when the file is to be extracted anew. */
+const struct extractor *extract_find(struct span extractor, struct span media_type, struct span name,
+				     bool (*fits)(const void *context, const struct extractor *x), const void *context);
 
 /* Extracts. `bytes` is the whole document (already read, so that text and hash are of the same bytes). Blocks up to the
  * deadlines (10 s without progress, 60 s in all). Any number of threads. Returns 0 with *ret filled (also for SKIPPED and

@@ -25,12 +25,23 @@ struct format_program {
 	const char *const *version_arguments;
 };
 
+struct format;
+
+/* A second look at the same document by a parser of ours, for what the first does not give. */
+struct format_beside {
+	const struct format *format;	    /* isolated; its failure leaves the document as it is */
+	bool (*wanted)(struct span bytes); /* a cheap look */
+	/* Works what it found into the text; also called for a document that failed as "no-text". 0, -ENOMEM or -EFBIG. */
+	int (*join)(struct span found, struct buf *text, struct extract_result *about);
+};
+
 struct format {
 	struct extractor extractor;
 	format_extract_fn *extract; /* NULL with a program, and for kinds without an extractor */
 	format_prepare_fn *prepare; /* may be NULL: the bytes as they are */
 	const struct format_program *program;
 	format_finish_fn *finish; /* with a program */
+	const struct format_beside *beside; /* may be NULL */
 	const char *skip_code, *skip_message; /* kinds without an extractor */
 };
 
@@ -45,7 +56,7 @@ void format_set_title(struct extract_result *about, struct span title);
 extern const struct format *const extract_formats[];
 
 extern const struct format format_text_plain, format_text_markdown, format_text_rst, format_text_code, format_text_table;
-extern const struct format format_html, format_pdf, format_docx, format_pptx, format_xlsx;
+extern const struct format format_html, format_pdf, format_pdf_extras, format_docx, format_pptx, format_xlsx;
 extern const struct format format_odt, format_ods, format_odp, format_epub, format_mail, format_rtf, format_subtitles, format_notebook;
 extern const struct format format_gzip, format_bzip2, format_xz, format_zstd;
 

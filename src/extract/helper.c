@@ -252,7 +252,10 @@ static int take_output(const struct format *f, struct span bytes, int status, in
 	int r = map_output(fd, &output);
 	if (r < 0)
 		return r;
-	if (status == SERVER_EXIT_LACKING)
+	/* A program that was not tried when the helper started may be one that cannot be started. */
+	if (status == SERVER_EXIT_LACKING && f->program && !f->program->version_arguments)
+		(void)format_fail(about, "no-program", "the program that is configured for this kind cannot be started in the sandbox");
+	else if (status == SERVER_EXIT_LACKING)
 		r = -EAGAIN;
 	else if (f->program)
 		r = f->finish(bytes, status, output, text, about);

@@ -14,7 +14,8 @@
 #include "base/err.h"
 #include "extract/format.h"
 
-enum { HELPER_FORMATS = 32, HELPER_VERSION_SIZE = 64 };
+/* HELPER_FILES: folders of programs, and files that their arguments name. */
+enum { HELPER_FORMATS = 64, HELPER_FILES = 256, HELPER_VERSION_SIZE = 64 };
 
 struct helper_limits {
 	unsigned progress_ms; /* without more output or more processor time used: killed */

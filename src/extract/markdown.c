@@ -209,8 +209,7 @@ void markdown_pop(struct markdown *m)
 	m->marker_size = 0;
 }
 
-/* Targets that say something outside their page. Relative ones do not without the page's own address, which a file has not. */
-static bool is_useful_target(const char *target)
+bool markdown_is_useful_target(const char *target)
 {
 	static const char *const schemes[] = {"http://", "https://", "mailto:", "ftp://", "doi:"};
 	size_t size = strlen(target);
@@ -233,7 +232,7 @@ void markdown_link_end(struct markdown *m, const char *target)
 	bool empty = m->link_waits;
 	m->link_waits = false;
 	size_t start = m->link_start;
-	if (empty || buf_error(out) || start >= out->size || !is_useful_target(target))
+	if (empty || buf_error(out) || start >= out->size || !markdown_is_useful_target(target))
 		return;
 	struct span text = {out->data + start, out->size - start};
 	if (memchr(text.data, '\n', text.size) || memmem(target, strlen(target), text.data, text.size) || buf_reserve(out, 1))

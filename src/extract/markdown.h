@@ -53,6 +53,9 @@ void markdown_pop(struct markdown *m);
  * not the target itself. Not to be nested. */
 void markdown_link_begin(struct markdown *m);
 void markdown_link_end(struct markdown *m, const char *target);
+/* Whether a target says something outside its page: absolute and short. A relative one does not without the page's own address, which a file
+ * has not. */
+bool markdown_is_useful_target(const char *target);
 /* A fenced block: text between is kept as it is. `language` may be empty. */
 void markdown_code_begin(struct markdown *m, struct span language);
 void markdown_code_end(struct markdown *m);

@@ -1,10 +1,13 @@
 /* PDF by pdftotext, run as an outside program under the sandbox: poppler's library is GPL and its input hostile.
  *
+ * What it does not give (outline, forms, comments, ...) pdf_extras.c finds in a child of its own, and pdf_join.c works in.
+ *
  * -htmlmeta costs nothing measurable and adds the title in front of the same text. The reading order is the default one: -layout keeps
  * columns side by side, which cuts sentences in two, and -raw follows the order of drawing. */
 #include "extract/format.h"
 
 #include "extract/markdown.h"
+#include "extract/pdf_extras.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -116,15 +119,17 @@ static int pdf_finish(struct span bytes, int status, struct span output, struct 
 	(void)buf_reserve(text, pages.size + pages.size / 64);
 	add_title(head, about);
 	add_pages(pages, text, about);
-	if (buf_error(text) == 0 && is_blank(pages)) {
-		buf_reset(text);
+	/* The markers stay: the document may have text beside its pages, which is put between them. */
+	if (buf_error(text) == 0 && is_blank(pages))
 		return format_fail(about, "no-text", "the PDF has pages but no text: they are probably scanned images");
-	}
 	return buf_error(text);
 }
 
+static const struct format_beside pdf_beside = {&format_pdf_extras, pdf_extras_wanted, pdf_extras_join};
+
 const struct format format_pdf = {
-	.extractor = {"pdf", 1, "application/pdf", TEXT_MARKDOWN, true},
+	.extractor = {"pdf", 2, "application/pdf", TEXT_MARKDOWN, true},
 	.program = &pdftotext,
 	.finish = pdf_finish,
+	.beside = &pdf_beside,
 };

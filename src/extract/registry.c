@@ -3,6 +3,7 @@
 
 #include "base/utf8.h"
 #include "extract/helper.h"
+#include "extract/rules.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@ const struct format *const extract_formats[] = {
 	&format_html,	    &format_pdf,	   &format_docx,     &format_pptx,      &format_xlsx,
 	&format_odt,	    &format_ods,	   &format_odp,	     &format_epub,      &format_mail,	 &format_rtf,
 	&format_subtitles,  &format_notebook,   &format_gzip,     &format_bzip2,     &format_xz,
-	&format_zstd,	    NULL,
+	&format_zstd,	    &format_pdf_extras, NULL,
 };
 
 int format_fail(struct extract_result *about, const char *code, const char *message)
@@ -56,15 +57,57 @@ void format_set_title(struct extract_result *about, struct span title)
 	about->title[size] = '\0';
 }
 
+int extract_use_rules(const char *file, struct err *err)
+{
+	return rules_read(file, err);
+}
+
+void extract_each_rule(void (*each)(void *context, const char *pattern, const char *program, bool found), void *context)
+{
+	for (size_t i = 0; i < rules_count(); i++)
+		each(context, rules_pattern(i), rules_format(i)->program->name, rules_program(i) != NULL);
+}
+
+/* What the helper runs: the built-in formats, in their order, then the configured ones. */
+static const struct format *helper_formats[HELPER_FORMATS + 1];
+
 int extract_helper_start(struct err *err)
 {
 	static const struct helper_limits limits = {.progress_ms = 10000, .total_ms = 60000};
-	return helper_start(extract_formats, &limits, err);
+	size_t count = 0;
+	while (extract_formats[count] && count < HELPER_FORMATS - RULES) {
+		helper_formats[count] = extract_formats[count];
+		count++;
+	}
+	for (size_t i = 0; i < rules_count(); i++)
+		helper_formats[count++] = rules_format(i);
+	helper_formats[count] = NULL;
+	return helper_start(helper_formats, &limits, err);
 }
 
 void extract_helper_stop(void)
 {
 	helper_stop();
+	rules_release();
+}
+
+const struct extractor *extract_find(struct span extractor, struct span media_type, struct span name,
+				     bool (*fits)(const void *context, const struct extractor *x), const void *context)
+{
+	char type[128];
+	(void)snprintf(type, sizeof(type), "%.*s", (int)(media_type.size < sizeof(type) ? media_type.size : 0), media_type.data);
+	const struct format *rule = rules_choose(name, type);
+	if (rule)
+		return fits(context, &rule->extractor) ? &rule->extractor : NULL;
+	const struct extractor *none = extract_choose((struct span){"\0", 1}, (struct span){"", 0});
+	if (span_equal(extractor, span_of(none->name)) && fits(context, none))
+		return none;
+	for (size_t i = 0; extract_formats[i]; i++) {
+		const struct extractor *x = &extract_formats[i]->extractor;
+		if (span_equal(extractor, span_of(x->name)) && fits(context, x))
+			return x;
+	}
+	return NULL;
 }
 
 const char *extract_sandbox_describe(void)
@@ -99,6 +142,23 @@ static int run_format(const struct format *f, struct span bytes, struct span nam
 	return r;
 }
 
+/* What the document has beside what its own format gave. That it cannot be had, or not in time, takes nothing away. */
+static int run_beside(const struct format_beside *b, struct span bytes, struct span name, struct buf *text, struct extract_result *about)
+{
+	bool open = about->state == EXTRACT_OK || strcmp(about->code, "no-text") == 0;
+	if (!open || buf_error(text) || !b->wanted(bytes))
+		return 0;
+	struct extract_result found_about = {.syntax = b->format->extractor.syntax};
+	struct buf found;
+	buf_init(&found, LIMIT_CLEAN_BYTES);
+	int r = helper_run(b->format, bytes, name, &found, &found_about);
+	r = r == 0 ? buf_error(&found) : r;
+	if (r == 0 && found_about.state == EXTRACT_OK && found.size > 0)
+		r = b->join(buf_span(&found), text, about);
+	buf_release(&found);
+	return r;
+}
+
 int extract_run(const struct extractor *x, struct span bytes, struct span name, struct extract_result *ret)
 {
 	const struct format *f = format_of(x);
@@ -111,6 +171,8 @@ int extract_run(const struct extractor *x, struct span bytes, struct span name, 
 		about.state = EXTRACT_SKIPPED;
 	} else {
 		r = run_format(f, bytes, name, &text, &about);
+		if (r == 0 && f->beside)
+			r = run_beside(f->beside, bytes, name, &text, &about);
 	}
 	if (r == 0)
 		r = buf_error(&text);
@@ -138,7 +200,7 @@ void extract_result_release(struct extract_result *r)
 const char *extract_fingerprint(void)
 {
 	/* Written by whoever comes first with what every other caller would write; the versions of programs are settled before threads. */
-	static _Thread_local char text[1024];
+	static _Thread_local char text[4096];
 	struct buf b;
 	buf_init(&b, sizeof(text) - 1);
 	buf_addf(&b, "none %u", extract_choose((struct span){"\0", 1}, (struct span){"", 0})->version);
@@ -151,6 +213,8 @@ const char *extract_fingerprint(void)
 		if (f->program)
 			buf_addf(&b, "; %s", helper_program_version(i)[0] ? helper_program_version(i) : "no helper");
 	}
+	for (size_t i = 0; i < rules_count(); i++)
+		buf_addf(&b, "; %s %.12s", rules_format(i)->extractor.name, rules_format(i)->extractor.revision);
 	/* Without poppler's character maps a PDF in Chinese, Japanese or Korean gives other text. */
 	buf_addf(&b, "; poppler-data %s", access("/usr/share/poppler/cMap", R_OK) == 0 ? "yes" : "no");
 	(void)snprintf(text, sizeof(text), "%s", b.data ? b.data : "");

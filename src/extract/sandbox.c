@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -74,11 +75,18 @@ static void landlock_allow(int ruleset, const char *path, uint64_t rights)
 	(void)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
 }
 
+/* A right that only folders have makes a rule for a file invalid. */
+static bool is_folder(const char *path)
+{
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* Where programs, libraries, character maps and fonts lie. Files of /etc are named one by one. */
 static const char *const system_folders[] = {"/usr", "/lib", "/lib32", "/lib64", "/bin", "/nix/store", "/gnu/store", "/etc/fonts", "/opt"};
 static const char *const system_files[] = {"/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/localtime", "/dev/null"};
 
-static void landlock_build(struct sandbox *s, const char *const *folders, size_t count)
+static void landlock_build(struct sandbox *s, const char *const *paths, size_t count)
 {
 	int abi = landlock_create(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	if (abi < 1)
@@ -97,7 +105,7 @@ static void landlock_build(struct sandbox *s, const char *const *folders, size_t
 	for (size_t i = 0; i < sizeof(system_files) / sizeof(system_files[0]); i++)
 		landlock_allow(ruleset, system_files[i], LANDLOCK_ACCESS_FS_READ_FILE);
 	for (size_t i = 0; i < count; i++)
-		landlock_allow(ruleset, folders[i], read_folder);
+		landlock_allow(ruleset, paths[i], is_folder(paths[i]) ? read_folder : read_file);
 }
 
 /* --- seccomp ------------------------------------------------------------------------------------------------------- */
@@ -123,6 +131,9 @@ static const int program_calls[] = {
 	SCMP_SYS(dup3),		SCMP_SYS(uname),      SCMP_SYS(getuid),	   SCMP_SYS(geteuid),
 	SCMP_SYS(getgid),	SCMP_SYS(getegid),    SCMP_SYS(getppid),      SCMP_SYS(getrusage), SCMP_SYS(times),
 	SCMP_SYS(clock_getres), SCMP_SYS(clock_nanosleep), SCMP_SYS(sched_getaffinity), SCMP_SYS(getcpu), SCMP_SYS(poll),
+	/* What a shell and other interpreters ask at their start. */
+	SCMP_SYS(getpgrp),	SCMP_SYS(getpgid),    SCMP_SYS(getsid),	      SCMP_SYS(getresuid), SCMP_SYS(getresgid),
+	SCMP_SYS(getgroups),	SCMP_SYS(ppoll),      SCMP_SYS(select),	      SCMP_SYS(pselect6),  SCMP_SYS(umask),
 };
 
 /* An `allow` that this architecture does not know leaves the filter stricter, which is why results are not looked at. */
@@ -178,13 +189,13 @@ static void filter_build(enum sandbox_profile profile, struct sock_fprog *ret)
 
 /* --- the whole ----------------------------------------------------------------------------------------------------- */
 
-struct sandbox *sandbox_new(const char *const *folders, size_t count)
+struct sandbox *sandbox_new(const char *const *paths, size_t count)
 {
 	struct sandbox *s = calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
 	s->rulesets[0] = s->rulesets[1] = -1;
-	landlock_build(s, folders, count);
+	landlock_build(s, paths, count);
 	if (!SANITIZED)
 		filter_build(SANDBOX_PARSER, &s->filters[SANDBOX_PARSER]);
 	filter_build(SANDBOX_PROGRAM, &s->filters[SANDBOX_PROGRAM]);

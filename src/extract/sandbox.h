@@ -22,9 +22,9 @@ enum sandbox_profile { SANDBOX_PARSER, SANDBOX_PROGRAM };
 /* Stack of a child: parsers recurse as deep as a document nests. */
 #define SANDBOX_STACK ((size_t)64 << 20)
 
-/* `folders`, `count`: where outside programs lie, readable to SANDBOX_PROGRAM beside the system's folders. NULL: out of memory. A
+/* `paths`, `count`: folders where outside programs lie and files that they need, readable to SANDBOX_PROGRAM beside the system's folders. NULL: out of memory. A
  * layer that this machine lacks is left out. */
-struct sandbox *sandbox_new(const char *const *folders, size_t count);
+struct sandbox *sandbox_new(const char *const *paths, size_t count);
 void sandbox_free(struct sandbox *s);
 /* Restricts the calling process for the rest of its life and closes every descriptor from `keep` on. `cpu_seconds`, `output_bytes`: rlimits.
  * Returns the bits in force. */

@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "extract/decode.h"
+#include "extract/programs.h"
 #include "extract/sandbox.h"
 
 #include <errno.h>
@@ -297,20 +298,6 @@ static noreturn void serve(struct server *s)
 
 /* --- start --------------------------------------------------------------------------------------------------------- */
 
-static bool find_program(const char *name, char path[PATH_MAX])
-{
-	const char *folders = getenv("PATH");
-	for (const char *at = folders ? folders : "/usr/local/bin:/usr/bin:/bin"; *at;) {
-		size_t size = strcspn(at, ":");
-		/* Relative entries would mean another program in another folder. */
-		if (size > 0 && at[0] == '/' && snprintf(path, PATH_MAX, "%.*s/%s", (int)size, at, name) < PATH_MAX && access(path, X_OK) == 0)
-			return true;
-		at += size + (at[size] == ':');
-	}
-	path[0] = '\0';
-	return false;
-}
-
 /* Runs a program with its version arguments under the sandbox, so that what is later used has been seen to work. */
 static bool ask_version(const struct server *s, size_t format, char version[HELPER_VERSION_SIZE])
 {
@@ -338,22 +325,34 @@ static bool ask_version(const struct server *s, size_t format, char version[HELP
 	return *number;
 }
 
+static bool is_file(const char *name)
+{
+	struct stat st;
+	return name[0] == '/' && stat(name, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static void find_programs(struct server *s, struct server_hello *hello)
 {
-	char folders[HELPER_FORMATS][PATH_MAX];
-	const char *list[HELPER_FORMATS];
-	size_t count = 0;
-	for (size_t i = 0; i < s->format_count; i++)
-		if (s->formats[i]->program && find_program(s->formats[i]->program->name, s->paths[i])) {
-			(void)snprintf(folders[count], PATH_MAX, "%.*s", (int)(strrchr(s->paths[i], '/') - s->paths[i]), s->paths[i]);
-			list[count] = folders[count];
-			count++;
-		}
+	static char folders[HELPER_FORMATS][PATH_MAX];
+	const char *list[HELPER_FILES];
+	size_t count = 0, folder_count = 0;
+	for (size_t i = 0; i < s->format_count; i++) {
+		const struct format_program *program = s->formats[i]->program;
+		if (!program || !programs_find(program->name, s->paths[i]))
+			continue;
+		char *folder = folders[folder_count++];
+		(void)snprintf(folder, PATH_MAX, "%.*s", (int)(strrchr(s->paths[i], '/') - s->paths[i]), s->paths[i]);
+		list[count++] = folder;
+		/* A file that an argument names, such as a script. */
+		for (size_t k = 1; program->arguments[k] && count < HELPER_FILES - HELPER_FORMATS; k++)
+			if (is_file(program->arguments[k]))
+				list[count++] = program->arguments[k];
+	}
 	s->sandbox = sandbox_new(list, count);
 	if (!s->sandbox)
 		_exit(1);
 	for (size_t i = 0; i < s->format_count; i++) {
-		if (!s->formats[i]->program)
+		if (!s->formats[i]->program || !s->formats[i]->program->version_arguments)
 			continue;
 		(void)snprintf(hello->versions[i], HELPER_VERSION_SIZE, "%.40s none", s->formats[i]->program->name);
 		if (s->paths[i][0] && !ask_version(s, i, hello->versions[i]))

@@ -128,7 +128,7 @@ static void tell_everything(struct mount *m)
 	}
 	free(all);
 	for (enum view v = VIEW_RAW; v < VIEW_COUNT; v++)
-		if (v != VIEW_SEARCH && v != VIEW_STATUS)
+		if (v != VIEW_SEARCH && v != VIEW_TABLES && v != VIEW_STATUS)
 			forget_listing(m, m->nodes.tops[v]);
 }
 

@@ -62,6 +62,8 @@ struct content *content_share(struct mount *m, struct content *c)
 {
 	(void)pthread_mutex_lock(&m->contents_lock);
 	struct content *there = c->node->content;
+	if (there == c)
+		there = NULL;
 	if (there) {
 		there->refs++;
 		detach(m, c);
@@ -101,6 +103,16 @@ void content_unref(struct mount *m, struct content *c)
 	(void)pthread_mutex_unlock(&m->contents_lock);
 	if (last)
 		content_free(m, c);
+}
+
+size_t contents_count(struct mount *m, enum node_kind kind, uint64_t mark)
+{
+	size_t count = 0;
+	(void)pthread_mutex_lock(&m->contents_lock);
+	for (const struct content *c = m->contents; c; c = c->next)
+		count += c->node->content == c && c->node->kind == kind && atomic_load(&c->node->mark) == mark;
+	(void)pthread_mutex_unlock(&m->contents_lock);
+	return count;
 }
 
 void contents_release(struct mount *m)

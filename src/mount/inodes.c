@@ -282,6 +282,7 @@ int nodes_init(struct node_table *t)
 	for (enum view v = VIEW_RAW; v < VIEW_COUNT; v++) {
 		enum node_kind kind = v == VIEW_RAW	 ? NODE_RAW_FOLDER
 				      : v == VIEW_SEARCH ? NODE_SEARCH_FOLDER
+				      : v == VIEW_TABLES ? NODE_TABLE_FOLDER
 				      : v == VIEW_STATUS ? NODE_STATUS_FOLDER
 							 : NODE_FOLDER;
 		t->tops[v] = node_new(t->root, kind, v, view_names[v], 0, &none);

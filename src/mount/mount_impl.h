@@ -46,12 +46,14 @@ enum node_kind {
 	NODE_FORM, /* .results.jsonl and so on */
 	NODE_STATUS_FOLDER,
 	NODE_STATUS,
+	NODE_TABLE_FOLDER,
+	NODE_TABLE,
 	NODE_SIMILAR_OPTIONS, /* similar/@k=5/, which shows what similar/ shows */
 	NODE_KIND_COUNT
 };
 
 /* The tops of the mount, and which of them a node is under. */
-enum view { VIEW_NONE, VIEW_RAW, VIEW_CLEAN, VIEW_CHUNKS, VIEW_VECTORS, VIEW_META, VIEW_SEARCH, VIEW_SIMILAR, VIEW_STATUS, VIEW_COUNT };
+enum view { VIEW_NONE, VIEW_RAW, VIEW_CLEAN, VIEW_CHUNKS, VIEW_VECTORS, VIEW_META, VIEW_SEARCH, VIEW_SIMILAR, VIEW_TABLES, VIEW_STATUS, VIEW_COUNT };
 
 struct content;
 struct ranking;
@@ -76,7 +78,7 @@ struct node {
 	mode_t mode;
 	atomic_bool exact;	     /* size is exact */
 	atomic_uint_fast64_t size;   /* bytes; of a folder: the stamp of the listing that the kernel may have cached */
-	atomic_uint_fast64_t mark;   /* of a folder: second in which that listing was begun; of meta/: checksum of its bytes, 0 until known */
+	atomic_uint_fast64_t mark;   /* of a folder: second in which that listing was begun; of meta/: checksum of its bytes, 0 until known; of tables/: whose it is */
 	uint8_t kind, view;
 	uint16_t name_size;
 	char name[]; /* NUL-terminated: the source's name where the node stands for something there, else the shown one */
@@ -160,12 +162,14 @@ struct content {
 
 /* Takes over blob, results or fd; the node is referenced. NULL: out of memory, and everything was released. */
 struct content *content_new(struct mount *m, struct node *n, struct corpus_blob *blob, struct corpus_results *results, int fd);
-/* Makes it the content of its node, or gives the one that is there already and frees this. */
+/* Makes it the content of its node, if it is not yet, or gives the one that is there already and frees this. */
 struct content *content_share(struct mount *m, struct content *c);
 /* One more handle of what the node has open, or NULL. */
 struct content *content_of(struct mount *m, struct node *n);
 void content_ref(struct mount *m, struct content *c);
 void content_unref(struct mount *m, struct content *c);
+/* How many different nodes of this kind and mark are open. */
+size_t contents_count(struct mount *m, enum node_kind kind, uint64_t mark);
 /* For the end of the mount: what is still open, which the kernel will not release any more. */
 void contents_release(struct mount *m);
 
@@ -201,7 +205,8 @@ struct request {
 	/* Goes on when what was waited for is there (0 and the object, which is now the view's) or will not come (-errno). */
 	void (*then)(struct request *r, int result, void *object);
 	bool (*cancel)(struct request *r);
-	struct report_job *job;
+	struct report_job *job; /* with job_next: the reporter's */
+	struct request *job_next;
 	atomic_int state, refs;
 	bool parked;
 	struct request *next, *previous; /* among the parked */
@@ -220,6 +225,9 @@ void request_reply_found(struct request *r, const struct found *f);
 /* Nothing has that name, and nothing will. */
 void request_reply_never(struct request *r);
 void request_reply_open(struct request *r, struct content *c);
+/* Of bytes that may be others when the file is opened again: no handle gets what the kernel kept for an earlier one. Handles that are open at the same
+ * time share one content, or each has its own, so that the file cannot be mapped. */
+void request_reply_open_snapshot(struct request *r, struct content *c);
 void request_reply_open_unshared(struct request *r, struct content *c);
 struct folder;
 void request_reply_folder(struct request *r, struct folder *f, bool keep_listing);
@@ -230,6 +238,7 @@ void request_search(struct request *r, const struct corpus_query *q, const struc
 void request_similar(struct request *r, const char *path, const struct corpus_query *q, const struct caller *caller,
 		     void (*then)(struct request *, int, void *));
 void request_report(struct request *r, enum corpus_report report, const struct caller *caller, void (*then)(struct request *, int, void *));
+void request_table(struct request *r, enum corpus_table table, const struct caller *caller, void (*then)(struct request *, int, void *));
 /* Completion by whoever took the wait out of cancel's reach. */
 void request_complete(struct request *r, int result, void *object);
 /* Ends all that wait, for the end of the mount; returns when none is left. */
@@ -239,19 +248,27 @@ void request_caller(struct request *r, struct caller *ret);
 
 /* --- reports (reporter.c) -------------------------------------------------------------------------------------------- */
 
+enum report_lane { LANE_REPORTS, LANE_TABLES, REPORT_LANES };
+
+struct report_thread {
+	struct reporter *reporter;
+	pthread_t thread;
+	struct report_job *first; /* being made, and those after it; under the lock */
+	bool started;
+};
+
 struct reporter {
 	pthread_mutex_t lock;
 	pthread_cond_t work;
-	pthread_t thread;
-	struct report_job *first, *last;
-	bool started, stop;
+	struct report_thread lanes[REPORT_LANES];
+	bool initialised, stop;
 };
 
 int reporter_start(struct mount *m);
 /* Every request must have ended. */
 void reporter_stop(struct mount *m);
-/* Hands a request over: -EINPROGRESS, or -ENOMEM. */
-int reporter_add(struct request *r, enum corpus_report report, const struct caller *caller);
+/* Hands a request over: -EINPROGRESS, or -ENOMEM. `what` is an enum corpus_report or an enum corpus_table, by the lane. */
+int reporter_add(struct request *r, enum report_lane lane, int what, const struct caller *caller);
 /* Takes it back, as corpus_cancel does. */
 bool reporter_cancel(struct request *r);
 
@@ -315,7 +332,7 @@ struct node_type {
 
 extern const struct node_type *const node_types[NODE_KIND_COUNT];
 extern const struct node_type root_type, readme_type, raw_folder_type, raw_file_type, raw_link_type, raw_other_type, folder_type, document_type,
-	chunk_folder_type, chunk_type, search_folder_type, results_type, hit_type, form_type, status_folder_type, status_type;
+	chunk_folder_type, chunk_type, search_folder_type, results_type, hit_type, form_type, status_folder_type, status_type, table_folder_type, table_type;
 
 extern const char *const view_names[VIEW_COUNT];
 /* ".txt" and so on, or NULL where documents have no suffix. */

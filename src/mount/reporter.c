@@ -1,4 +1,5 @@
-/* The thread that makes the files of status/: a report may walk the whole store, which no libfuse thread should. */
+/* The threads that make the files of status/ and tables/: a report may walk the whole store, and a table reads all of its text, which no libfuse thread
+ * should. One thread each, so that a table keeps no report waiting. Tables being made for one node are made once for all who wait. */
 #include "mount/mount_impl.h"
 
 #include <errno.h>
@@ -6,8 +7,10 @@
 #include <string.h>
 
 struct report_job {
-	struct request *request; /* NULL once it was taken back; under the lock */
-	enum corpus_report report;
+	struct mount *mount;
+	struct request *requests; /* those that wait, linked by job_next; under the lock */
+	enum report_lane lane;
+	int what;	       /* enum corpus_report or enum corpus_table */
 	struct caller *caller; /* NULL: the owner of the process */
 	struct report_job *next;
 };
@@ -25,76 +28,127 @@ bool reporter_cancel(struct request *r)
 	(void)pthread_mutex_lock(&p->lock);
 	struct report_job *j = r->job;
 	r->job = NULL;
-	if (j)
-		j->request = NULL; /* the reporter frees it when it comes to it */
+	if (j) {
+		struct request **at = &j->requests;
+		while (*at != r)
+			at = &(*at)->job_next;
+		*at = r->job_next; /* without any left, the job ends and is freed when its thread comes to it */
+	}
 	(void)pthread_mutex_unlock(&p->lock);
 	return j != NULL;
 }
 
-int reporter_add(struct request *r, enum corpus_report report, const struct caller *caller)
+static struct report_job *job_new(struct request *r, enum report_lane lane, int what, const struct caller *caller)
 {
-	struct reporter *p = &r->mount->reporter;
 	struct report_job *j = calloc(1, sizeof(*j));
 	if (j && caller->hash)
 		j->caller = malloc(sizeof(*j->caller));
 	if (!j || (caller->hash && !j->caller)) {
 		job_free(j);
-		return -ENOMEM;
+		return NULL;
 	}
 	if (j->caller) {
 		memcpy(j->caller, caller, sizeof(*caller));
 		j->caller->who.groups = j->caller->groups;
 	}
-	j->request = r;
-	j->report = report;
-	(void)pthread_mutex_lock(&p->lock);
+	j->mount = r->mount;
+	j->lane = lane;
+	j->what = what;
+	return j;
+}
+
+/* The job that makes this node's table already. A node is one caller's, and lives while a request for it waits. Under the lock. */
+static struct report_job *find_job(struct reporter *p, const struct request *r)
+{
+	struct report_job *j = p->lanes[LANE_TABLES].first;
+	while (j && (!j->requests || j->requests->node != r->node))
+		j = j->next;
+	return j;
+}
+
+static void join(struct request *r, struct report_job *j)
+{
 	r->job = j;
-	if (p->last)
-		p->last->next = j;
-	else
-		p->first = j;
-	p->last = j;
-	(void)pthread_cond_signal(&p->work);
+	r->job_next = j->requests;
+	j->requests = r;
+}
+
+int reporter_add(struct request *r, enum report_lane lane, int what, const struct caller *caller)
+{
+	struct reporter *p = &r->mount->reporter;
+	struct report_job *fresh = job_new(r, lane, what, caller);
+	if (!fresh)
+		return -ENOMEM;
+	(void)pthread_mutex_lock(&p->lock);
+	struct report_job *j = lane == LANE_TABLES ? find_job(p, r) : NULL;
+	if (!j) {
+		struct report_job **at = &p->lanes[lane].first;
+		while (*at)
+			at = &(*at)->next;
+		*at = j = fresh;
+		fresh = NULL;
+		(void)pthread_cond_broadcast(&p->work);
+	}
+	join(r, j);
 	(void)pthread_mutex_unlock(&p->lock);
+	job_free(fresh);
 	return -EINPROGRESS;
 }
 
-static void run_job(struct mount *m, struct report_job *j)
+static bool is_wanted(void *context)
 {
-	struct reporter *p = &m->reporter;
-	struct corpus_blob *blob = NULL;
+	struct report_job *j = context;
+	struct reporter *p = &j->mount->reporter;
 	(void)pthread_mutex_lock(&p->lock);
-	bool wanted = j->request != NULL;
+	bool wanted = j->requests != NULL;
 	(void)pthread_mutex_unlock(&p->lock);
-	int result = wanted ? corpus_report(m->corpus, j->report, j->caller ? &j->caller->who : NULL, &blob) : 0;
+	return wanted;
+}
+
+static int make(struct report_job *j, struct corpus_blob **ret)
+{
+	const struct corpus_caller *who = j->caller ? &j->caller->who : NULL;
+	if (!is_wanted(j))
+		return -ECANCELED;
+	if (j->lane == LANE_TABLES)
+		return corpus_table(j->mount->corpus, (enum corpus_table)j->what, who, is_wanted, j, ret);
+	return corpus_report(j->mount->corpus, (enum corpus_report)j->what, who, ret);
+}
+
+/* Takes the job out of its lane and answers those who wait. */
+static void finish(struct report_job *j, int result, struct corpus_blob *blob)
+{
+	struct reporter *p = &j->mount->reporter;
 	(void)pthread_mutex_lock(&p->lock);
-	struct request *r = j->request;
-	if (r)
+	p->lanes[j->lane].first = j->next;
+	struct request *waiting = j->requests;
+	for (struct request *r = waiting; r; r = r->job_next)
 		r->job = NULL;
 	(void)pthread_mutex_unlock(&p->lock);
-	if (r)
-		request_complete(r, result, blob);
-	else
-		corpus_blob_unref(blob);
+	while (waiting) {
+		struct request *r = waiting;
+		waiting = r->job_next;
+		request_complete(r, result, blob ? corpus_blob_ref(blob) : NULL);
+	}
+	corpus_blob_unref(blob);
 	job_free(j);
 }
 
-static void *reporter_main(void *argument)
+static void *lane_main(void *argument)
 {
-	struct mount *m = argument;
-	struct reporter *p = &m->reporter;
+	struct report_thread *lane = argument;
+	struct reporter *p = lane->reporter;
 	(void)pthread_mutex_lock(&p->lock);
 	while (!p->stop) {
-		struct report_job *j = p->first;
+		struct report_job *j = lane->first;
 		if (!j) {
 			(void)pthread_cond_wait(&p->work, &p->lock);
 			continue;
 		}
-		p->first = j->next;
-		if (!p->first)
-			p->last = NULL;
 		(void)pthread_mutex_unlock(&p->lock);
-		run_job(m, j);
+		struct corpus_blob *blob = NULL;
+		int result = make(j, &blob);
+		finish(j, result, blob);
 		(void)pthread_mutex_lock(&p->lock);
 	}
 	(void)pthread_mutex_unlock(&p->lock);
@@ -103,27 +157,37 @@ static void *reporter_main(void *argument)
 
 int reporter_start(struct mount *m)
 {
-	(void)pthread_mutex_init(&m->reporter.lock, NULL);
-	(void)pthread_cond_init(&m->reporter.work, NULL);
-	int error = pthread_create(&m->reporter.thread, NULL, reporter_main, m);
-	m->reporter.started = error == 0;
+	struct reporter *p = &m->reporter;
+	int error = 0;
+	(void)pthread_mutex_init(&p->lock, NULL);
+	(void)pthread_cond_init(&p->work, NULL);
+	p->initialised = true;
+	for (int i = 0; i < REPORT_LANES && error == 0; i++) {
+		p->lanes[i].reporter = p;
+		error = pthread_create(&p->lanes[i].thread, NULL, lane_main, &p->lanes[i]);
+		p->lanes[i].started = error == 0;
+	}
 	return -error;
 }
 
 void reporter_stop(struct mount *m)
 {
 	struct reporter *p = &m->reporter;
-	if (!p->started)
+	if (!p->initialised)
 		return;
 	(void)pthread_mutex_lock(&p->lock);
 	p->stop = true;
-	(void)pthread_cond_signal(&p->work);
+	(void)pthread_cond_broadcast(&p->work);
 	(void)pthread_mutex_unlock(&p->lock);
-	(void)pthread_join(p->thread, NULL);
-	while (p->first) {
-		struct report_job *j = p->first;
-		p->first = j->next;
-		job_free(j);
+	for (int i = 0; i < REPORT_LANES; i++) {
+		struct report_thread *lane = &p->lanes[i];
+		if (lane->started)
+			(void)pthread_join(lane->thread, NULL);
+		while (lane->first) {
+			struct report_job *j = lane->first;
+			lane->first = j->next;
+			job_free(j);
+		}
 	}
 	(void)pthread_mutex_destroy(&p->lock);
 	(void)pthread_cond_destroy(&p->work);

@@ -102,6 +102,18 @@ void request_reply_open(struct request *r, struct content *c)
 	reply_content(r, c);
 }
 
+void request_reply_open_snapshot(struct request *r, struct content *c)
+{
+	if (!c) {
+		request_reply_error(r, -ENOMEM);
+		return;
+	}
+	c = content_share(r->mount, c);
+	atomic_store(&c->node->size, c->size);
+	atomic_store(&c->node->exact, true);
+	reply_content(r, c);
+}
+
 void request_reply_open_unshared(struct request *r, struct content *c)
 {
 	if (!c) {
@@ -230,7 +242,13 @@ void request_similar(struct request *r, const char *path, const struct corpus_qu
 void request_report(struct request *r, enum corpus_report report, const struct caller *caller, void (*then)(struct request *, int, void *))
 {
 	start(r, then, reporter_cancel);
-	started(r, reporter_add(r, report, caller), NULL);
+	started(r, reporter_add(r, LANE_REPORTS, (int)report, caller), NULL);
+}
+
+void request_table(struct request *r, enum corpus_table table, const struct caller *caller, void (*then)(struct request *, int, void *))
+{
+	start(r, then, reporter_cancel);
+	started(r, reporter_add(r, LANE_TABLES, (int)table, caller), NULL);
 }
 
 void requests_end(struct mount *m)

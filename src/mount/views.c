@@ -33,12 +33,14 @@ const struct node_type *const node_types[NODE_KIND_COUNT] = {
 	[NODE_FORM] = &form_type,
 	[NODE_STATUS_FOLDER] = &status_folder_type,
 	[NODE_STATUS] = &status_type,
+	[NODE_TABLE_FOLDER] = &table_folder_type,
+	[NODE_TABLE] = &table_type,
 	[NODE_SIMILAR_OPTIONS] = &folder_type,
 };
 
 const char *const view_names[VIEW_COUNT] = {
 	[VIEW_RAW] = "raw",	    [VIEW_CLEAN] = "clean",	[VIEW_CHUNKS] = "chunks", [VIEW_VECTORS] = "vectors", [VIEW_META] = "meta",
-	[VIEW_SEARCH] = "search", [VIEW_SIMILAR] = "similar", [VIEW_STATUS] = "status",
+	[VIEW_SEARCH] = "search", [VIEW_SIMILAR] = "similar", [VIEW_TABLES] = "tables", [VIEW_STATUS] = "status",
 };
 
 const char *view_suffix(enum view v)

@@ -102,6 +102,8 @@ struct retry {
 /* Two stars or more between slashes or at an end cross slashes; any other run of stars does not. Returns the run's length, or 0. */
 static size_t double_star_length(const char *start, const char *p)
 {
+	if (*p != '*')
+		return 0;
 	size_t n = strspn(p, "*");
 	return n >= 2 && (p == start || p[-1] == '/') && (p[n] == '\0' || p[n] == '/') ? n : 0;
 }

@@ -15,6 +15,9 @@ struct source {
 	_Atomic(char *) excluded_path; /* set at most once; NULL: none */
 	_Atomic dev_t excluded_device;
 	struct watch *watch;
+	bool set_uid, set_gid;
+	uid_t uid;
+	gid_t gid;
 };
 
 /* Opens `path` below the root without following any symlink. Returns a descriptor or -errno. */

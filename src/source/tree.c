@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "source/rights.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -117,12 +118,37 @@ int source_open_below(struct source *s, const char *path, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
+void source_set_owner(struct source *s, const uid_t *uid, const gid_t *gid)
+{
+	s->set_uid = uid != NULL;
+	s->set_gid = gid != NULL;
+	s->uid = uid ? *uid : 0;
+	s->gid = gid ? *gid : 0;
+}
+
+static void apply_owner(const struct source *s, struct stat *st)
+{
+	if (s->set_uid)
+		st->st_uid = s->uid;
+	if (s->set_gid)
+		st->st_gid = s->gid;
+}
+
+void source_apply_rights(const struct source *s, int fd, struct stat *st)
+{
+	apply_owner(s, st);
+	rights_narrow(fd, st);
+}
+
 int source_stat(struct source *s, const char *path, struct stat *ret)
 {
 	int CLEANUP_FD fd = source_open_below(s, path, O_PATH);
 	if (fd < 0)
 		return fd;
-	return fstat(fd, ret) < 0 ? -errno : 0;
+	if (fstat(fd, ret) < 0)
+		return -errno;
+	source_apply_rights(s, fd, ret);
+	return 0;
 }
 
 int source_open_file(struct source *s, const char *path, int *ret_fd)
@@ -380,8 +406,10 @@ ssize_t source_read_head(struct source *s, const char *path, char *data, size_t 
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	ssize_t n = read_full(fd, data, size);
-	if (n >= 0)
-		*ret_st = st;
+	if (n < 0)
+		return n;
+	source_apply_rights(s, fd, &st);
+	*ret_st = st;
 	return n;
 }
 
@@ -418,6 +446,7 @@ static int read_once(struct source *s, const char *path, size_t limit, char **re
 		return -EBUSY;
 	*ret_data = STEAL(data);
 	*ret_size = size;
+	source_apply_rights(s, fd, &before);
 	*ret_st = before;
 	return 0;
 }

@@ -144,6 +144,21 @@ int store_owner(const char *directory, char *text, size_t size)
 	return 0;
 }
 
+/* Not O_TMPFILE, which overlay and network file systems lack. */
+int store_scratch_file(struct store *s, int *ret_fd)
+{
+	char path[PATH_SIZE];
+	int error = file_path(s->directory, "scratch-XXXXXX", path);
+	if (error != 0)
+		return error;
+	int fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	(void)unlink(path);
+	*ret_fd = fd;
+	return 0;
+}
+
 /* --- what is wrong is set aside ------------------------------------------------------------------------------------ */
 
 static void remove_folder(const char *directory)
@@ -354,6 +369,7 @@ static int prepare(struct store *s)
 	w->txn = NULL;
 	if (rc != 0)
 		return txn_errno(rc);
+	s->untidy = empty;
 	error = write_begin(s, w);
 	if (error != 0)
 		return error;
@@ -362,6 +378,7 @@ static int prepare(struct store *s)
 		write_abort(w);
 		return 0;
 	}
+	s->untidy = true;
 	error = drop_index(w);
 	if (error == 0)
 		return write_commit(w);

@@ -52,6 +52,8 @@ bool store_damaged(const struct store *s);
 int store_set_owner(struct store *s, const char *text); /* -EBADF for a store that is only read */
 /* Reads that text without opening the store; -ENOENT when nobody holds the lock. */
 int store_owner(const char *directory, char *text, size_t size);
+/* A file without a name in the store's folder, open for reading and writing, which the caller closes; it goes with its last descriptor or map. */
+int store_scratch_file(struct store *s, int *ret_fd);
 /* Bytes of the data file in use and of the map. */
 int store_sizes(struct store *s, uint64_t *ret_used, uint64_t *ret_map);
 

@@ -166,6 +166,7 @@ struct batch {
 	size_t count, bytes;
 	size_t failed, failed_bytes; /* already told; counted out when the batch ends, so that store_flush() counts in order */
 	bool urgent;
+	bool wrote; /* one of them changed something, so there is something to commit */
 	struct timespec since;
 };
 
@@ -244,7 +245,7 @@ static void commit_one_by_one(struct store *s, struct batch *b)
 {
 	struct store_op *next;
 	for (struct store_op *op = b->good.first; op; op = next) {
-		struct batch one = {.count = 1, .bytes = op->bytes};
+		struct batch one = {.count = 1, .bytes = op->bytes, .wrote = true};
 		next = op->next;
 		list_init(&one.good);
 		list_add(&one.good, op);
@@ -258,6 +259,11 @@ static void commit_batch(struct store *s, struct batch *b)
 {
 	struct store_write *w = &s->w;
 	int error = 0, growths = 0;
+	if (!b->wrote) { /* neither the disk nor the generation needs to learn of it */
+		write_abort(w);
+		finish(s, b, 0);
+		return;
+	}
 	do {
 		error = w->txn ? 0 : redo(w, b, s);
 		if (error == 0 && b->good.first)
@@ -285,6 +291,7 @@ static void batch_add(struct store *s, struct batch *b, struct store_op *op)
 	}
 	w->wrote = false;
 	int result = run_op(w, op);
+	b->wrote |= w->wrote;
 	if (result < 0 && !w->wrote && w->error == 0) { /* it changed nothing: the others need not be done again */
 		fail_op(b, op, result);
 		return;
@@ -444,7 +451,8 @@ void writer_stop(struct store *s)
 	(void)pthread_join(s->writer, NULL);
 	(void)pthread_cond_destroy(&s->queue_filled);
 	s->has_writer = false;
-	(void)mdb_env_sync(s->env, 1);
+	if (s->untidy)
+		(void)mdb_env_sync(s->env, 1);
 }
 
 void store_submit(struct store *s, struct store_op *op)

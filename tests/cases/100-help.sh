@@ -15,7 +15,7 @@ is_file "$TMP/out" "$TMP/help" 'help is --help'
 exits 2 'no verb is an error' "$PROGRAM"
 like "$(cat "$TMP/err")" '^Usage: corpusfs' 'and prints the verbs'
 
-for verb in mount unmount index search status verify doctor help; do
+for verb in mount unmount index search status health verify doctor help; do
 	like "$(cat "$TMP/help")" "^  $verb +[a-z]" "help lists $verb"
 	exits 0 "$verb --help succeeds" "$PROGRAM" "$verb" --help
 	cp "$TMP/out" "$TMP/verb"
@@ -26,7 +26,7 @@ for verb in mount unmount index search status verify doctor help; do
 	ok "$verb says so in one line" one_line
 	like "$(cat "$TMP/err")" '^corpusfs: --nonsense: no such option' "$verb names the option"
 done
-for verb in mount unmount index search status verify; do
+for verb in mount unmount index search status health verify; do
 	exits 2 "$verb without arguments is an error" "$PROGRAM" "$verb"
 	ok "$verb says so in one line" one_line
 	like "$(cat "$TMP/err")" "^corpusfs: usage: corpusfs $verb" "$verb prints its usage"
@@ -72,6 +72,7 @@ exits 2 'unmount of nothing is an error' "$PROGRAM" unmount "$TMP/nowhere"
 status=$?
 ok 'doctor ends with 0 or 1' test "$status" -le 1
 like "$(cat "$TMP/out")" '^(ok|lacks) +/dev/fuse' 'doctor looks for /dev/fuse'
+like "$(cat "$TMP/out")" '^(ok|lacks) +sandbox +rlimits' 'doctor tries the sandbox'
 is "$status" "$(grep -q '^lacks' "$TMP/out" && echo 1 || echo 0)" 'doctor ends with 1 exactly when something lacks'
 if [ -c /dev/full ]; then
 	"$PROGRAM" help >/dev/full 2>"$TMP/err"

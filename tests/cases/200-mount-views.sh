@@ -27,7 +27,7 @@ ln -s handbook "$docs/folder-link"
 mkfifo "$docs/fifo"
 mount_corpus "$docs" --noindex || { fail 'mounts'; done_testing; }
 
-is "$(ls -x -w 0 "$MNT")" "$(printf '%s  ' README.txt chunks clean meta raw search similar status vectors | sed 's/ *$//')" 'the top'
+is "$(ls -x -w 0 "$MNT")" "$(printf '%s  ' README.txt chunks clean meta raw search similar status tables vectors | sed 's/ *$//')" 'the top'
 is "$(stat -c %A "$MNT/clean" "$MNT/status" "$MNT/search" "$MNT/README.txt" | tr '\n' ' ')" 'dr-xr-xr-x dr-xr-xr-x dr-xr-xr-x -r--r--r-- ' 'nothing there can be written'
 is_file <(head -c 100000 "$MNT/README.txt") "$MNT/README.txt" 'the README'
 is "$(stat -c %s "$MNT/README.txt")" "$(wc -c <"$MNT/README.txt")" 'has its size at once'

@@ -156,4 +156,65 @@ ok 'when nothing but the question who it is is sent' test "$(seen "$PORT" texts)
 start=$SECONDS
 exits 0 'a rate of 30 requests a minute' "$PROGRAM" index --store="$TMP/r" "--embed=http://127.0.0.1:$PORT" --model=m --rate=30 "$poison"
 ok 'holds' test $((SECONDS - start)) -ge 1
+
+# --- a proxy, and TLS with an authority that is trusted (in a mount namespace of its own, because that is a file of the system) ---
+serve behind
+cat >"$TMP/proxy.py" <<'END'
+import http.server, sys, urllib.request
+class Proxy(http.server.BaseHTTPRequestHandler):
+    def forward(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))) or None
+        host, path = self.path.removeprefix("http://").split("/", 1)
+        print(host, path, file=sys.stderr, flush=True)
+        request = urllib.request.Request("http://127.0.0.1:%s/%s" % (sys.argv[2], path), body, {"Content-Type": "application/json"})
+        try:
+            reply = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request)
+        except urllib.error.HTTPError as error:
+            reply = error
+        data = reply.read()
+        self.send_response(reply.status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+    do_GET = do_POST = forward
+    def log_message(self, *arguments):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+with open(sys.argv[1] + ".part", "w") as f:
+    f.write(str(server.server_port))
+import os
+os.rename(sys.argv[1] + ".part", sys.argv[1])
+server.serve_forever()
+END
+python3 "$TMP/proxy.py" "$TMP/proxy" "$PORT" 2>"$TMP/proxied" &
+servers+=($!)
+until_true 20 test -e "$TMP/proxy"
+exits 0 'through a proxy' env "http_proxy=http://127.0.0.1:$(cat "$TMP/proxy")" "$PROGRAM" index --store="$TMP/p" --embed=http://embed.example --model=m "$poison"
+like "$(cat "$TMP/proxied")" '^embed.example v1/embeddings' 'which is asked for the server by its name'
+
+# certify NAME SUBJECT DAYS ALTERNATIVE-NAME: NAME.pem and NAME.key, signed by the authority.
+certify() {
+	openssl req -new -newkey rsa:2048 -nodes -keyout "$TMP/$1.key" -out "$TMP/$1.csr" -subj "/CN=$2" 2>/dev/null
+	openssl x509 -req -in "$TMP/$1.csr" -CA "$TMP/ca.pem" -CAkey "$TMP/ca.key" -CAcreateserial -days "$3" -out "$TMP/$1.pem" \
+		-extfile <(printf 'subjectAltName=%s' "$4") 2>/dev/null
+}
+trusting() {
+	unshare -m sh -c 'mount --bind "$1" /etc/ssl/certs/ca-certificates.crt && shift && exec "$@"' sh "$TMP/ca.pem" "$@"
+}
+if [ -e /etc/ssl/certs/ca-certificates.crt ] && command -v openssl >/dev/null &&
+	openssl req -x509 -newkey rsa:2048 -nodes -keyout "$TMP/ca.key" -out "$TMP/ca.pem" -subj '/CN=An authority' -days 2 2>/dev/null &&
+	trusting true 2>/dev/null; then
+	certify good localhost 2 DNS:localhost
+	certify name elsewhere.example 2 DNS:elsewhere.example
+	for kind in good name; do
+		serve "tls-$kind" --tls "$TMP/$kind.pem" "$TMP/$kind.key"
+		eval "tls_$kind=https://localhost:$PORT"
+	done
+	exits 0 'TLS with a certificate of a trusted authority' trusting "$PROGRAM" index --store="$TMP/t" "--embed=$tls_good" --model=m "$poison"
+	exits 2 'but not with another name' trusting "$PROGRAM" index --store="$TMP/t2" "--embed=$tls_name" --model=m "$poison"
+	like "$(cat "$TMP/err")" 'certificate|TLS|SSL' 'which is said'
+	exits 2 'nor of an authority that is not trusted' "$PROGRAM" index --store="$TMP/t3" "--embed=$tls_good" --model=m "$poison"
+else
+	skip 'no certificate can be made trusted here: it takes openssl, ca-certificates and a mount namespace' 4
+fi
 done_testing

@@ -22,7 +22,7 @@ TMP=$(mktemp -d "${TMPDIR:-/tmp}/corpusfs-$CASE.XXXXXX") || exit 2
 for variable in $(env | sed -n 's/^\(CORPUSFS_[A-Z_]*\)=.*/\1/p'); do
 	[ "$variable" = CORPUSFS_SHARED ] || unset "$variable"
 done
-unset NO_COLOR
+unset NO_COLOR XDG_CONFIG_HOME
 export HOME=$TMP/home XDG_CACHE_HOME=$TMP/home/.cache LC_ALL=C.UTF-8 TERM=${TERM:-dumb} TZ=UTC
 # What a sanitizer finds in any process of the case comes to files, so that done_testing sees it whatever became of standard error.
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$TMP/sanitizer:suppressions=$ROOT/tests/cases/asan.supp
