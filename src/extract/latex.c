@@ -239,7 +239,8 @@ static void next_cell(struct latex *l, unsigned across, bool row)
 static void begin_environment(struct latex *l, struct input *in)
 {
 	static const char code[] = " verbatim Verbatim lstlisting minted alltt verbatim* BVerbatim ";
-	static const char formulas[] = " equation equation* align align* gather gather* multline multline* eqnarray eqnarray* displaymath math flalign flalign* ";
+	static const char formulas[] = " equation equation* align align* gather gather* multline multline* eqnarray eqnarray* displaymath math "
+					"flalign flalign* ";
 	struct span name = argument(in);
 	if (is_one_of(name, code)) {
 		skip_options(in);
@@ -279,7 +280,7 @@ static void begin_environment(struct latex *l, struct input *in)
 	l->open[l->depth - 1].item = false;
 	if (kind == QUOTE)
 		markdown_push_quote(l->out);
-	else if (kind == TABLE && !l->table && l->out == &l->md)
+	else if (kind == TABLE && !l->table && l->group == 0) /* in an argument, whose end may not be the table's, it is text */
 		begin_table(l);
 }
 
@@ -410,9 +411,10 @@ static void write_title(struct latex *l)
 static void take_command(struct latex *l, struct input *in, struct span name)
 {
 	static const char *const headings[] = {" part chapter ", " section ", " subsection ", " subsubsection ", " paragraph ", " subparagraph "};
-	static const char ignored[] = " label usepackage documentclass bibliographystyle bibliography newcommand renewcommand providecommand def setlength "
-				      "addtolength vspace hspace pagestyle thispagestyle setcounter addtocounter definecolor hypersetup newtheorem graphicspath "
-				      "includegraphics input include newenvironment renewenvironment DeclareMathOperator color pagenumbering hyphenation "
+	static const char ignored[] = " label usepackage documentclass bibliographystyle bibliography newcommand renewcommand providecommand def "
+				      "setlength addtolength vspace hspace pagestyle thispagestyle setcounter addtocounter definecolor hypersetup "
+				      "newtheorem graphicspath includegraphics input include newenvironment renewenvironment "
+				      "DeclareMathOperator color pagenumbering hyphenation "
 				      "cline cmidrule index rule RequirePackage newlength geometry lstset addcontentsline ";
 	const char *character = character_of(name);
 	for (unsigned i = 0; i < sizeof(headings) / sizeof(headings[0]); i++)

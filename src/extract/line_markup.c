@@ -1,5 +1,5 @@
-/* Org (Emacs) and AsciiDoc -> Markdown, line by line: headings, lists, blocks, tables, links. Both mark their structure at the beginning of lines, and
- * whatever else stands there is text. */
+/* Org (Emacs) and AsciiDoc -> Markdown, line by line: headings, lists, blocks, tables, links. Both mark their structure at the beginning of lines,
+ * and whatever else stands there is text. */
 #include "extract/format.h"
 #include "extract/table.h"
 
