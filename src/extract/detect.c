@@ -311,6 +311,12 @@ static const struct format *choose_text(struct span head, enum name_kind kind)
 		return &format_mail;
 	case NAME_XML:
 		return is_html(head) ? &format_html : begins(head, skip_blank(head, 0), "<") ? &format_xml : &format_text_plain;
+	case NAME_LATEX:
+		return &format_latex;
+	case NAME_ORG:
+		return &format_org;
+	case NAME_ASCIIDOC:
+		return &format_asciidoc;
 	case NAME_ICS:
 	case NAME_VCF:
 		return is_card(head) ? (kind == NAME_ICS ? &format_ics : &format_vcf) : &format_text_plain;
@@ -331,6 +337,8 @@ static const struct format *choose_text(struct span head, enum name_kind kind)
 		return is_saved_page(head) ? &format_mhtml : &format_mail;
 	if (begins(head, 0, "<?xml "))
 		return &format_xml;
+	if (begins(head, 0, "\\documentclass") || has(head, "\n\\documentclass"))
+		return &format_latex;
 	if (is_card(head))
 		return begins(head, skip_blank(head, 0), "BEGIN:VCARD") ? &format_vcf : &format_ics;
 	return &format_text_plain;
