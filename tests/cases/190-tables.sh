@@ -120,6 +120,7 @@ for i in range(300):
             file.write(" ".join(words[(i * 7 + k * j + j) % len(words)] for j in range(12)) + " %d.\n" % (i * k))
 END
 settle_documents
+export ASAN_OPTIONS=$ASAN_OPTIONS:quarantine_size_mb=1 # else what was freed counts for long
 mount_corpus "$TMP/large"
 wait_indexed "$MNT" 300
 anonymous() { sed -n 's/^RssAnon:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$MOUNT_PID/status"; }

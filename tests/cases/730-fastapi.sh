@@ -39,7 +39,7 @@ podman() {
 export -f podman
 end_service() {
 	kill -- "-$service" 2>/dev/null
-	podman rm -f -t 1 "$name" >"$TMP/end" 2>&1
+	podman rm -f -t 1 "$name" >"$TMP/end" 2>&1 || podman rm -f "$name" >>"$TMP/end" 2>&1
 	cleanup
 }
 venv=$ROOT/build/examples/venv name=passages-$$
