@@ -232,7 +232,8 @@ CORPUS_API int corpus_report(struct corpus *c, enum corpus_report report, const 
 
 /* tables/ (docs/tables.md): the index as JSON lines, one row a document or a chunk, in byte order of paths, of one moment, and only of what `caller` may
  * read. Takes as long as reading all text of the index, in memory that does not grow with it: the blob maps a file without a name in the store's
- * folder, which has to have room for it (-ENOSPC). `wanted` (may be NULL) is asked now and then, and ends the work with -ECANCELED when false. */
+ * folder, which has to have room for it (-ENOSPC) and to be writable (-EACCES, -EROFS). `wanted` (may be NULL) is asked now and then, and ends the
+ * work with -ECANCELED when false. */
 enum corpus_table { CORPUS_TABLE_DOCUMENTS, CORPUS_TABLE_CHUNKS };
 CORPUS_API int corpus_table(struct corpus *c, enum corpus_table table, const struct corpus_caller *caller, bool (*wanted)(void *context),
 			    void *context, struct corpus_blob **ret);

@@ -120,6 +120,7 @@ for i in range(300):
             file.write(" ".join(words[(i * 7 + k * j + j) % len(words)] for j in range(12)) + " %d.\n" % (i * k))
 END
 settle_documents
+export ASAN_OPTIONS=$ASAN_OPTIONS:quarantine_size_mb=1 # else what was freed counts for long
 mount_corpus "$TMP/large"
 wait_indexed "$MNT" 300
 anonymous() { sed -n 's/^RssAnon:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$MOUNT_PID/status"; }
@@ -142,4 +143,26 @@ kill -TERM "$MOUNT_PID"
 wait "$MOUNT_PID"
 is $? 0 'the mount ends while a table is being made'
 wait "$reader"
+
+# --- a full disk ---
+# Where there is no room for a table, opening it says so, and nothing is left behind.
+mkdir -p "$TMP/full"
+if [ "$(id -u)" -eq 0 ] && mount -t tmpfs -o size=100m none "$TMP/full" 2>"$TMP/null"; then
+	trap 'umount -l "$TMP/full"; cleanup' EXIT
+	mount_corpus "$TMP/large" "--store=$TMP/full"
+	wait_indexed "$MNT" 300
+	room=$(df -m --output=avail "$TMP/full" | tail -n 1)
+	head -c "$(((room - 8) << 20))" /dev/zero >"$TMP/full/filler"
+	exits 1 'without room for it a table cannot be opened' cat "$MNT/tables/chunks.jsonl"
+	like "$(cat "$TMP/err")" 'No space left on device' 'and the error says why'
+	ok 'a smaller one can' grep -q 'path' "$MNT/tables/documents.jsonl"
+	rm "$TMP/full/filler"
+	is "$(wc -l <"$MNT/tables/chunks.jsonl")" "$(sed 's/.*"chunks":\([0-9]*\),"complete.*/\1/' "$MNT/status/status.json")" 'with room again it is whole'
+	is "$(find "$TMP/full" -name 'scratch*')" '' 'nothing is left in the store'
+	ok 'unmounts' unmount_corpus
+	umount "$TMP/full"
+	trap cleanup EXIT
+else
+	skip 'no file system of a given size can be mounted' 6
+fi
 done_testing

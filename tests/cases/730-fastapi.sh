@@ -39,7 +39,7 @@ podman() {
 export -f podman
 end_service() {
 	kill -- "-$service" 2>/dev/null
-	podman rm -f -t 1 "$name" >"$TMP/end" 2>&1
+	podman rm -f -t 1 "$name" >"$TMP/end" 2>&1 || podman rm -f "$name" >>"$TMP/end" 2>&1
 	cleanup
 }
 venv=$ROOT/build/examples/venv name=passages-$$
@@ -47,6 +47,7 @@ venv=$ROOT/build/examples/venv name=passages-$$
 export IMAGE="--read-only-tmpfs=false -v $venv:$venv:ro -e PATH=$venv/bin:/usr/bin:/bin --rootfs /:O"
 reason=
 have podman && have runc || reason='podman or runc is not installed'
+[ "$(id -u)" -eq 0 ] || reason='not root: this machine cannot be the image'
 [ -z "${CI:-}" ] || reason='a container runtime is not tried in CI'
 [ -n "$reason" ] || podman run --rm --network=none --rootfs /:O true >"$TMP/out" 2>&1 || reason="podman runs nothing here: $(tail -n 1 "$TMP/out")"
 if [ -n "$reason" ]; then
