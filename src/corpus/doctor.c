@@ -88,6 +88,10 @@ void corpus_doctor(item_fn *item, void *context)
 		check_program(item, context, "fusermount3", "not found: without it only root can mount; install the package fuse3");
 	check_program(item, context, "pdftotext", "not found: PDF files have no text; install the package poppler-utils");
 	item(context, "sandbox", strstr(extract_sandbox_describe(), "seccomp") != NULL, extract_sandbox_describe());
+	const char *ocr = extract_describe_ocr();
+	bool recognises = ocr && !strstr(ocr, " none");
+	if (ocr)
+		item(context, "ocr", recognises, recognises ? ocr : "tesseract: not found or not working; install the package tesseract-ocr");
 	struct rules_report rules = {item, context};
 	extract_each_rule(report_rule, &rules);
 	check_watches(item, context);
