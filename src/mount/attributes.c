@@ -77,7 +77,7 @@ uint64_t attributes_stamp(const struct stat *st)
 	uint64_t fields[] = {st->st_dev,
 			     st->st_ino,
 			     st->st_rdev,
-			     st->st_mode,
+			     st->st_mode & S_IFMT, /* rights come with another ctime */
 			     (uint64_t)st->st_size,
 			     (uint64_t)st->st_mtim.tv_sec,
 			     (uint64_t)st->st_mtim.tv_nsec,

@@ -100,10 +100,11 @@ static int file_stat(struct mount *m, struct node *n, struct stat *ret, double *
 	if (!c)
 		return raw_stat(m, n, ret, ret_timeout);
 	int r = fstat(c->fd, ret) < 0 ? -errno : attributes_same_bytes(&c->opened, ret) ? 0 : -ESTALE;
+	if (r == 0)
+		corpus_apply_rights(m->corpus, c->fd, ret);
 	content_unref(m, c);
 	if (r < 0)
 		return r;
-	corpus_apply_owner(m->corpus, ret);
 	show(ret, n);
 	*ret_timeout = TIMEOUT_UNWATCHED;
 	return 0;

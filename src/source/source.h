@@ -21,10 +21,10 @@ const char *source_path(const struct source *s); /* absolute, symlinks resolved 
 
 /* From now on every stat says that all belongs to this user and group; NULL: to whom it belongs. Before the first look. */
 void source_set_owner(struct source *s, const uid_t *uid, const gid_t *gid);
-/* Says the same in the stat of a descriptor that came from here. */
-void source_apply_owner(const struct source *s, struct stat *st);
+/* Says the same in the fstat of a descriptor that came from here, and narrows the mode of a file that has an access control list. */
+void source_apply_rights(const struct source *s, int fd, struct stat *st);
 
-/* lstat of one path. 0 or -errno. */
+/* lstat of one path, with the rights that hold on the mount. 0 or -errno. */
 int source_stat(struct source *s, const char *path, struct stat *ret);
 /* Opens a regular file for reading, never blocking on a FIFO or device (-EINVAL for anything but a regular file or folder). */
 int source_open_file(struct source *s, const char *path, int *ret_fd);

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "source/rights.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -125,12 +126,18 @@ void source_set_owner(struct source *s, const uid_t *uid, const gid_t *gid)
 	s->gid = gid ? *gid : 0;
 }
 
-void source_apply_owner(const struct source *s, struct stat *st)
+static void apply_owner(const struct source *s, struct stat *st)
 {
 	if (s->set_uid)
 		st->st_uid = s->uid;
 	if (s->set_gid)
 		st->st_gid = s->gid;
+}
+
+void source_apply_rights(const struct source *s, int fd, struct stat *st)
+{
+	apply_owner(s, st);
+	rights_narrow(fd, st);
 }
 
 int source_stat(struct source *s, const char *path, struct stat *ret)
@@ -140,7 +147,7 @@ int source_stat(struct source *s, const char *path, struct stat *ret)
 		return fd;
 	if (fstat(fd, ret) < 0)
 		return -errno;
-	source_apply_owner(s, ret);
+	source_apply_rights(s, fd, ret);
 	return 0;
 }
 
@@ -290,7 +297,6 @@ static int read_folder(struct source *s, const char *path, struct folder *f)
 			st = (struct stat){.st_mode = S_IFDIR};
 		else if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		source_apply_owner(s, &st);
 		if (S_ISDIR(st.st_mode) || S_ISREG(st.st_mode))
 			r = add_entry(f, entry->d_name, &st);
 	}
@@ -402,7 +408,7 @@ ssize_t source_read_head(struct source *s, const char *path, char *data, size_t 
 	ssize_t n = read_full(fd, data, size);
 	if (n < 0)
 		return n;
-	source_apply_owner(s, &st);
+	source_apply_rights(s, fd, &st);
 	*ret_st = st;
 	return n;
 }
@@ -440,7 +446,7 @@ static int read_once(struct source *s, const char *path, size_t limit, char **re
 		return -EBUSY;
 	*ret_data = STEAL(data);
 	*ret_size = size;
-	source_apply_owner(s, &before);
+	source_apply_rights(s, fd, &before);
 	*ret_st = before;
 	return 0;
 }

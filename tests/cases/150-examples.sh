@@ -37,7 +37,7 @@ run_lines manual < <(awk '/^\.Bd -literal/ { inside = 1; next } /^\.Ed/ { inside
 ok 'nothing is left mounted' eval '! is_mounted "$HOME/corpus"'
 
 # What the documents point to is there.
-for document in README.md $(cd "$ROOT" && ls docs/*.md); do
+for document in README.md $(cd "$ROOT" && ls docs/*.md docs/*/*.md); do
 	for target in $(grep -o '](\([^)]*\))' "$ROOT/$document" | sed 's/](\(.*\))/\1/; s/#.*//' | grep -v '^http' | grep -F .); do
 		ok "$document points to $target" test -e "$ROOT/$(dirname "$document")/$target"
 	done
