@@ -350,7 +350,7 @@ static void permissions(struct corpus *c)
 	}
 	char paths[1000];
 	gid_t groups[] = {5555};
-	struct corpus_caller stranger = {.uid = 4444, .gid = 4444}, member = {4444, 4444, groups, 1};
+	struct corpus_caller stranger = {.uid = 4444, .gid = 4444}, member = {4444, 4444, groups, 1, false};
 	put("secret.txt", "The zebra is hidden.\n");
 	run("chmod 640 secret.txt && chgrp 5555 secret.txt && chmod 755 .");
 	CHECK(finds(c, "zebra", "secret.txt "));
@@ -367,6 +367,13 @@ static void permissions(struct corpus *c)
 	run("chmod 755 closed/shut");
 	found(c, "okapi", "@mode=keyword", &stranger, paths, sizeof(paths));
 	CHECK(strcmp(paths, "closed/shut/x.txt ") == 0);
+	/* Root by name alone, and with a root's rights. */
+	struct corpus_caller name_only = {.uid = 0}, root = {.uid = 0, .everything = true};
+	run("chmod 600 secret.txt && chown 4445 secret.txt");
+	found(c, "zebra", "@mode=keyword", &name_only, paths, sizeof(paths));
+	CHECK(strcmp(paths, "") == 0);
+	found(c, "zebra", "@mode=keyword", &root, paths, sizeof(paths));
+	CHECK(strcmp(paths, "secret.txt ") == 0);
 	run("rm -r closed secret.txt");
 }
 
