@@ -55,6 +55,9 @@ struct corpus_options {
 /* Reads a file that names outside programs for extensions or media types (docs/formats.md). Call before corpus_start_helper. 0 or -errno with a line
  * in `error` that names file, line and remedy. */
 CORPUS_API int corpus_use_extractors(const char *file, char *error, size_t error_size);
+/* Asks for the recognition of text in pictures and scanned PDFs, in tesseract's languages ("eng", "deu+fra"). Call before corpus_start_helper. 0 or
+ * -EINVAL with a line in `error`. */
+CORPUS_API int corpus_use_ocr(const char *languages, char *error, size_t error_size);
 /* Starts the helper process in which documents are parsed. Call first thing in main(), before threads exist and after any
  * daemonising fork. 0 or -errno with a line in `error`. */
 CORPUS_API int corpus_start_helper(char *error, size_t error_size);

@@ -1,6 +1,7 @@
 /* corpusfs doctor: what this machine has and lacks. */
 #include "cli/cmd.h"
 
+#include "cli/open.h"
 #include "cli/output.h"
 #include "corpusfs.h"
 
@@ -25,10 +26,8 @@ enum exit_code cmd_doctor(const struct config *config)
 {
 	struct examination e = {.colour = config_colour(stdout)};
 	char error[1024];
-	if (config->extractors && corpus_use_extractors(config->extractors, error, sizeof(error)) < 0) {
-		out_error("%s", error);
+	if (open_extractors(config, config->extractors) < 0)
 		return EXIT_ERROR;
-	}
 	(void)corpus_start_helper(error, sizeof(error)); /* without it the examination says so */
 	corpus_doctor(print_item, &e);
 	return e.lacking ? EXIT_NOTHING : EXIT_FINE;

@@ -174,7 +174,7 @@ static enum exit_code serve_logged(struct mounting *m, struct log *log)
 	options.access = CORPUS_DAEMON;
 	options.log = log_line;
 	options.log_context = log;
-	if (open_helper(*m->extractors ? m->extractors : NULL) < 0)
+	if (open_helper(m->config, *m->extractors ? m->extractors : NULL) < 0)
 		return EXIT_ERROR;
 	int r = corpus_open(&options, &corpus, error, sizeof(error));
 	if (r == -EBUSY) {

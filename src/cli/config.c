@@ -44,6 +44,8 @@ static const struct option options[] = {
 	{"store", 0, OPTION_TEXT, STORE_VERBS, FIELD(store), "DIR", "where the computed files are kept (default: one per source under ~/.cache)"},
 	{"extractors", 0, OPTION_TEXT, EXTRACT_VERBS, FIELD(extractors), "FILE",
 	 "programs for further kinds of files (default: ~/.config/corpusfs/extractors, if there)"},
+	{"ocr", 0, OPTION_FLAG, EXTRACT_VERBS, FIELD(ocr), NULL, "recognise text in PNG, JPEG and TIFF pictures and in scanned PDFs, by tesseract"},
+	{"ocr_language", 0, OPTION_TEXT, EXTRACT_VERBS, FIELD(ocr_language), "NAME", "language of that text, or several: deu+fra (default eng)"},
 	{"threads", 0, OPTION_NUMBER, STORE_VERBS & ~(unsigned)VERB_STATUS, FIELD(threads), "N", "threads that compute (default: one a processor)"},
 	{"foreground", 'f', OPTION_FLAG, VERB_MOUNT, FIELD(foreground), NULL, "stay in the foreground, messages on stderr"},
 	{"allow_other", 0, OPTION_FLAG, VERB_MOUNT, FIELD(allow_other), NULL, "other users may use the mount, with the modes of the source"},
@@ -418,6 +420,7 @@ void config_release(struct config *config)
 	free(config->store);
 	free(config->log);
 	free(config->extractors);
+	free(config->ocr_language);
 	char *texts[] = {config->embed, config->model, config->key_env, config->key_file, config->query_prefix, config->passage_prefix};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);

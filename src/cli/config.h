@@ -36,10 +36,11 @@ struct config_id {
 struct config {
 	char *store;
 	unsigned threads;
-	bool foreground, allow_other, passthrough, fail_fast, noindex, json, modes, dry_run;
+	bool ocr, foreground, allow_other, passthrough, fail_fast, noindex, json, modes, dry_run;
 	struct config_id uid, gid; /* of everything on the mount */
 	unsigned deadline; /* seconds */
 	char *log, *baseline, *save;
+	char *ocr_language;
 	char *extractors; /* as given, else the user's own file if there is one, else NULL */
 	char *embed, *model, *key_env, *key_file, *query_prefix, *passage_prefix; /* of the embedding server */
 	const char *key; /* the environment's, or NULL */

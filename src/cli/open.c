@@ -16,12 +16,24 @@ static void log_serious(void *context, int priority, const char *line)
 		out_error("%s", line);
 }
 
-int open_helper(const char *extractors)
+int open_extractors(const struct config *config, const char *extractors)
 {
 	char error[1024] = "";
 	int r = extractors ? corpus_use_extractors(extractors, error, sizeof(error)) : 0;
-	if (r == 0)
-		r = corpus_start_helper(error, sizeof(error));
+	if (r == 0 && config->ocr)
+		r = corpus_use_ocr(config->ocr_language ? config->ocr_language : "eng", error, sizeof(error));
+	if (r < 0)
+		out_error("%s", error);
+	return r;
+}
+
+int open_helper(const struct config *config, const char *extractors)
+{
+	char error[1024] = "";
+	int r = open_extractors(config, extractors);
+	if (r < 0)
+		return r;
+	r = corpus_start_helper(error, sizeof(error));
 	if (r < 0)
 		out_error("%s", error);
 	return r;
@@ -34,7 +46,7 @@ int open_source(const struct config *config, const char *source, enum open_mode 
 	options.log = log_serious;
 	options.embed_dry_run = config->dry_run;
 	options.access = mode == OPEN_READ ? CORPUS_READ_ONLY : CORPUS_BATCH;
-	int r = mode == OPEN_READ ? 0 : open_helper(config->extractors);
+	int r = mode == OPEN_READ ? 0 : open_helper(config, config->extractors);
 	if (r < 0)
 		return r;
 	r = corpus_open(&options, ret, error, sizeof(error));

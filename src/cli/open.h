@@ -11,9 +11,11 @@ enum open_mode {
 	OPEN_READ,
 };
 
+/* Hands on which extractors are wanted. 0, or -errno with one line printed. `extractors` may be NULL. */
+int open_extractors(const struct config *config, const char *extractors);
 /* Reads the user's extractors and starts the helper process; what mount and all that open a source do first. `extractors` may be NULL. 0, or
  * -errno with one line printed. */
-int open_helper(const char *extractors);
+int open_helper(const struct config *config, const char *extractors);
 /* 0, or -errno with one line printed, but for -EBUSY, which is the caller's to explain. *ret_owned: the store is ours. */
 int open_source(const struct config *config, const char *source, enum open_mode mode, struct corpus **ret, bool *ret_owned);
 /* Prints why the store cannot be owned. */

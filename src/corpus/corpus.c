@@ -32,6 +32,15 @@ int corpus_use_extractors(const char *file, char *error, size_t error_size)
 	return r;
 }
 
+int corpus_use_ocr(const char *languages, char *error, size_t error_size)
+{
+	struct err err = {{0}};
+	int r = extract_use_ocr(languages, &err);
+	if (r < 0)
+		(void)snprintf(error, error_size, "%s", err.text);
+	return r;
+}
+
 int corpus_start_helper(char *error, size_t error_size)
 {
 	struct err err = {{0}};
@@ -280,7 +289,9 @@ void corpus_close(struct corpus *c)
 		return;
 	if (c->source)
 		source_watch_stop(c->source);
-	/* Jobs may be waiting for the server. */
+	/* Jobs may be at the first of a hundred pages, */
+	extract_interrupt(true);
+	/* or waiting for the server. */
 	remote_stop(c);
 	/* The indexer may be waiting for room among the jobs, so those end first. */
 	if (c->jobs)
@@ -300,6 +311,7 @@ void corpus_close(struct corpus *c)
 	free(c->mountpoint);
 	(void)pthread_mutex_destroy(&c->lock);
 	free(c);
+	extract_interrupt(false);
 }
 
 const char *corpus_source_path(const struct corpus *c)

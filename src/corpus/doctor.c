@@ -91,6 +91,10 @@ void corpus_doctor(item_fn *item, void *context)
 	const char *archives = archive_library();
 	item(context, "archives", archives != NULL, archives ? archives : "libarchive not found: what is in ZIP, TAR and 7z files is not read; install the package libarchive13");
 	item(context, "sandbox", strstr(extract_sandbox_describe(), "seccomp") != NULL, extract_sandbox_describe());
+	const char *ocr = extract_describe_ocr();
+	bool recognises = ocr && !strstr(ocr, " none");
+	if (ocr)
+		item(context, "ocr", recognises, recognises ? ocr : "tesseract: not found or not working; install the package tesseract-ocr");
 	struct rules_report rules = {item, context};
 	extract_each_rule(report_rule, &rules);
 	check_watches(item, context);

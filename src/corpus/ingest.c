@@ -96,15 +96,16 @@ bool extraction_outdated(struct corpus *c, struct store_read *r, const char *pat
 {
 	static const struct hash none;
 	struct store_extraction x;
-	for (enum ignore_reason reason = IGNORE_VCS; reason <= IGNORE_RULE; reason++)
-		if (hash_equal(&c->exclusion_keys[reason], &file->extraction))
-			return false;
-	if (store_get_extraction(r, &file->extraction, &x) < 0)
+	if (c->options.access == CORPUS_READ_ONLY || store_get_extraction(r, &file->extraction, &x) < 0)
 		return false;
-	struct made_from from = {hash_equal(&file->source, &none) ? stamp_hash(&file->stamp) : file->source, file->extraction};
-	/* The record has "text 1": what follows the last blank is the version, which is in the key. */
+	/* The record has "text 1": what follows the last blank is the version, which is in the key. No version: no extractor saw it. */
 	const char *blank = x.extractor.size ? memrchr(x.extractor.data, ' ', x.extractor.size) : NULL;
-	struct span extractor = {x.extractor.data, blank ? (size_t)(blank - x.extractor.data) : x.extractor.size};
+	if (!blank)
+		return false;
+	struct span extractor = {x.extractor.data, (size_t)(blank - x.extractor.data)};
+	struct made_from from = {hash_equal(&file->source, &none) ? stamp_hash(&file->stamp) : file->source, file->extraction};
+	if (span_equal(x.code, span_of("no-text")) && extract_fallback(extractor))
+		return true;
 	return !extract_find(extractor, x.media_type, path_base_name(path), made_by, &from);
 }
 
@@ -194,9 +195,10 @@ static int extract_document(struct corpus_doc *d, const struct extractor *x, str
 	if (r == 0 && result.state == EXTRACT_OK && result.syntax == TEXT_CATALOGUE) {
 		r = keep_catalogue(d, &result);
 	} else if (r == 0 && result.state == EXTRACT_OK) {
-		d->state = STORE_OK;
+		r = set_state(d, STORE_OK, result.code, result.message);
 		/* Slides have pages too, but their lines are not broken by a typesetter. */
-		r = make_clean(d, &result, strcmp(x->name, "pdf") == 0);
+		if (r == 0)
+			r = make_clean(d, &result, strcmp(x->name, "pdf") == 0 || strcmp(x->name, "ocr-pdf") == 0);
 		if (r == 0 && d->state == STORE_OK)
 			r = make_chunks(d);
 	} else if (r == 0) {
@@ -286,21 +288,37 @@ static int load_known(struct corpus *c, struct corpus_doc *d, bool *ret_complete
 	return result;
 }
 
+/* The document by one extractor: as the store has it, or made anew. What another one made of it before is forgotten. */
+static int ingest_by(struct job *job, struct corpus_doc *d, const struct extractor *x, struct span bytes, bool *ret_known)
+{
+	corpus_blob_unref(d->text);
+	chunk_list_free(d->chunks);
+	d->text = NULL;
+	d->chunks = NULL;
+	d->id = 0;
+	d->rechunked = *ret_known = false;
+	int r = set_extractor(d, x);
+	if (r == 0)
+		r = set_state(d, STORE_OK, "", "");
+	if (r < 0)
+		return r;
+	d->extraction = extraction_key(x, &d->source_hash);
+	r = job ? load_known(d->corpus, d, ret_known) : -ENOENT;
+	if (r != -ENOENT)
+		return r == -EIO ? extract_document(d, x, bytes) : r;
+	if (job && !jobs_lead(job, &d->extraction))
+		return -EINPROGRESS;
+	return extract_document(d, x, bytes);
+}
+
 /* extract -> clean -> chunk for a document's bytes, unless the store has what they give. */
 static int ingest_whole(struct job *job, struct corpus_doc *d, const struct extractor *x, struct span bytes, bool *ret_known)
 {
-	int r = set_extractor(d, x);
-	if (r < 0)
-		return r;
 	d->source_hash = hash_bytes(bytes);
 	d->has_source_hash = true;
-	d->extraction = extraction_key(x, &d->source_hash);
-	r = job ? load_known(d->corpus, d, ret_known) : -ENOENT;
-	if (r == -EIO)
-		return extract_document(d, x, bytes);
-	if (r != -ENOENT)
-		return r;
-	return job && !jobs_lead(job, &d->extraction) ? -EINPROGRESS : extract_document(d, x, bytes);
+	int r = ingest_by(job, d, x, bytes, ret_known);
+	const struct extractor *other = r == 0 && strcmp(d->code, "no-text") == 0 ? extract_fallback(span_of(x->name)) : NULL;
+	return other ? ingest_by(job, d, other, bytes, ret_known) : r;
 }
 
 /* A member that cannot be read out of its archive: of no kind. */

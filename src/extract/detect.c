@@ -4,12 +4,13 @@
 #include "extract/decode.h"
 #include "extract/format.h"
 #include "extract/names.h"
+#include "extract/ocr.h"
 #include "extract/rules.h"
 
 #include <strings.h>
 
 /* Raise whenever a kind below gets an extractor: documents skipped before are then looked at again. */
-enum { NONE_VERSION = 6 };
+enum { NONE_VERSION = 7 };
 
 #define NONE(media_type, code, message)                                                                                                    \
 	{                                                                                                                                  \
@@ -17,6 +18,11 @@ enum { NONE_VERSION = 6 };
 	}
 
 static const struct format none_image = NONE("image/*", "image", "a picture has no text of its own");
+/* The kinds that tesseract reads: ocr_reads(). */
+#define NONE_PICTURE(media_type) NONE(media_type, "image", "a picture has no text of its own; the option ocr recognises text in it")
+static const struct format none_png = NONE_PICTURE("image/png");
+static const struct format none_jpeg = NONE_PICTURE("image/jpeg");
+static const struct format none_tiff = NONE_PICTURE("image/tiff");
 static const struct format none_audio = NONE("audio/*", "audio", "a sound recording has no text of its own");
 static const struct format none_video = NONE("video/*", "video", "a video has no text of its own");
 static const struct format none_archive = NONE("application/x-archive", "archive", "an archive of a kind whose members are not read");
@@ -49,12 +55,12 @@ static const struct magic magics[] = {
 	MAGIC(0, "ITSF", none_office),	   /* CHM */
 	MAGIC(60, "BOOKMOBI", none_office),
 	MAGIC(0, "\xffWPC", none_office),
-	MAGIC(0, "\x89PNG\r\n\x1a\n", none_image),
-	MAGIC(0, "\xff\xd8\xff", none_image),
+	MAGIC(0, "\x89PNG\r\n\x1a\n", none_png),
+	MAGIC(0, "\xff\xd8\xff", none_jpeg),
 	MAGIC(0, "GIF87a", none_image),
 	MAGIC(0, "GIF89a", none_image),
-	MAGIC(0, "II*\0", none_image),
-	MAGIC(0, "MM\0*", none_image),
+	MAGIC(0, "II*\0", none_tiff),
+	MAGIC(0, "MM\0*", none_tiff),
 	MAGIC(0, "\0\0\1\0", none_image), /* ICO */
 	MAGIC(0, "8BPS\0", none_image),
 	MAGIC(0, "gimp xcf", none_image),
@@ -392,12 +398,14 @@ const struct extractor *extract_choose(struct span head, struct span name)
 	if (head.size > 4096)
 		head.size = 4096;
 	const struct format *own = choose_format(head, name), *rule = rules_choose(name, own->extractor.media_type);
+	if (ocr_reads(span_of(own->extractor.media_type)))
+		own = &format_ocr_picture;
 	return rule ? &rule->extractor : &own->extractor;
 }
 
 bool extract_name_may_have_text(struct span name)
 {
-	if (rules_choose(name, ""))
+	if (rules_choose(name, "") || (ocr_is_used() && name_kind(name) == NAME_IMAGE))
 		return true;
 	switch (name_kind(name)) {
 	case NAME_IMAGE:

@@ -61,6 +61,16 @@ int extract_use_rules(const char *file, struct err *err);
 /* Tells of every program so named: what for, its path or what was looked for, whether it is there. */
 void extract_each_rule(void (*each)(void *context, const char *pattern, const char *program, bool found), void *context);
 
+/* Asks for the recognition of text in pictures and in PDFs without text, in these languages ("eng", "deu+fra"). Call before extract_helper_start. 0 or
+ * -EINVAL. */
+int extract_use_ocr(const char *languages, struct err *err);
+/* "tesseract 5.3.0 eng", with "none" for a version when it is not installed; NULL when it was not asked for. Static storage. */
+const char *extract_describe_ocr(void);
+/* Makes recognitions that are under way give up with -EAGAIN after the page they are at, or lets them be done again. Any thread. */
+void extract_interrupt(bool on);
+/* Another extractor for a document for which this one found no text on its pages (code "no-text", whatever the state), or NULL. */
+const struct extractor *extract_fallback(struct span extractor);
+
 /* Starts the helper process. Call once, before any thread, descriptor or map that a child must not inherit. Without it
  * isolated kinds fail with code "no-helper". Returns 0 or a negative errno. */
 int extract_helper_start(struct err *err);

@@ -118,9 +118,9 @@ static int make_input(struct span bytes, int *ret_fd)
 	return 0;
 }
 
-static int send_request(size_t format, struct span name, const int fds[SERVER_FDS])
+static int send_request(size_t format, unsigned page, struct span name, const int fds[SERVER_FDS])
 {
-	struct server_request request = {.format = (uint32_t)format};
+	struct server_request request = {.format = (uint32_t)format, .page = page};
 	/* The end of a name tells the kind; its beginning does not matter to a parser. */
 	size_t size = name.size < sizeof(request.name) ? name.size : sizeof(request.name);
 	memcpy(request.name, name.data + (name.size - size), size);
@@ -143,14 +143,14 @@ static int send_request(size_t format, struct span name, const int fds[SERVER_FD
 }
 
 /* Sends one document and waits for its end. No deadline here: the helper kills what is late, and its own death ends the wait too. */
-static int run_child(size_t format, struct span name, int input, int output, struct server_reply *ret)
+static int run_child(size_t format, unsigned page, struct span name, int input, int output, struct server_reply *ret)
 {
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return lacking(errno);
 	int CLEANUP_FD reader = ends[0];
 	int fds[SERVER_FDS] = {input, output, ends[1]};
-	int r = send_request(format, name, fds);
+	int r = send_request(format, page, name, fds);
 	(void)close(ends[1]);
 	if (r < 0)
 		return r;
@@ -183,11 +183,18 @@ static void fail_by_signal(struct extract_result *about, int number)
 	}
 }
 
+static void fail_by_program(const struct format_program *program, struct extract_result *about)
+{
+	(void)format_fail(about, "no-program", "");
+	(void)snprintf(about->message, sizeof(about->message), "the program that reads this format, %.100s, is not installed%s%.60s", program->name,
+		       program->package ? "; install the package " : "", program->package ? program->package : "");
+}
+
 /* Everything that ends without a result of the document's own. True when *about is final. */
-static bool fail_by_reply(const struct server_reply *reply, struct extract_result *about)
+static bool fail_by_reply(const struct format *f, const struct server_reply *reply, struct extract_result *about)
 {
 	if (reply->end == SERVER_NO_PROGRAM)
-		(void)format_fail(about, "no-program", "the program that reads this format is not installed");
+		fail_by_program(f->program, about);
 	else if (reply->end == SERVER_STUCK)
 		(void)format_fail(about, "stuck", "the extraction made no progress and was stopped");
 	else if (reply->end == SERVER_LATE)
@@ -275,7 +282,7 @@ static int take_output(const struct format *f, struct span bytes, int status, in
 	return r;
 }
 
-int helper_run(const struct format *f, struct span bytes, struct span name, struct buf *text, struct extract_result *about)
+int helper_run_page(const struct format *f, unsigned page, struct span bytes, struct span name, struct buf *text, struct extract_result *about)
 {
 	if (helper.control < 0)
 		return format_fail(about, "no-helper", "this format is read in an isolated process only, and none is running");
@@ -289,12 +296,17 @@ int helper_run(const struct format *f, struct span bytes, struct span name, stru
 	int r = make_input(bytes, &input);
 	struct server_reply reply = {0};
 	if (r == 0)
-		r = run_child(format, name, input, output, &reply);
+		r = run_child(format, page, name, input, output, &reply);
 	if (r < 0)
 		return r;
 	if (reply.end == SERVER_LACKING)
 		return -EAGAIN;
-	if (fail_by_reply(&reply, about))
+	if (fail_by_reply(f, &reply, about))
 		return 0;
 	return take_output(f, bytes, WEXITSTATUS(reply.status), output, text, about);
+}
+
+int helper_run(const struct format *f, struct span bytes, struct span name, struct buf *text, struct extract_result *about)
+{
+	return helper_run_page(f, 0, bytes, name, text, about);
 }

@@ -29,6 +29,10 @@ void helper_stop(void);
 const char *helper_describe(void);
 /* "pdftotext 22.12.0", or "pdftotext none" when it is not installed or the helper is not started. Index into `formats`. */
 const char *helper_program_version(size_t format);
+/* The argument of a program that helper_run_page replaces with the number. */
+#define HELPER_PAGE "{page}"
+/* As helper_run, for one page (from 1) of a document. */
+int helper_run_page(const struct format *f, unsigned page, struct span bytes, struct span name, struct buf *text, struct extract_result *about);
 /* Runs one document; any thread. Fills *text and *about. Returns 0, -ENOMEM, or -EAGAIN when the machine lacks a resource for now or the
  * helper is gone. Failures of the document itself are results. */
 int helper_run(const struct format *f, struct span bytes, struct span name, struct buf *text, struct extract_result *about);

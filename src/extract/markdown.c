@@ -306,3 +306,16 @@ void markdown_row_rule(struct markdown *m, size_t count)
 	for (size_t i = 0; i < count; i++)
 		buf_add_string(m->out, " --- |");
 }
+
+void markdown_add_prose(struct buf *out, struct span page)
+{
+	while (page.size > 0) {
+		const char *newline = memchr(page.data, '\n', page.size);
+		size_t size = newline ? (size_t)(newline - page.data) + 1 : page.size;
+		struct span line = {page.data, size};
+		if (markdown_line_needs_escape(line))
+			buf_add_char(out, '\\');
+		buf_add_span(out, line);
+		page.data += size, page.size -= size;
+	}
+}

@@ -53,6 +53,9 @@ void markdown_pop(struct markdown *m);
  * not the target itself. Not to be nested. */
 void markdown_link_begin(struct markdown *m);
 void markdown_link_end(struct markdown *m, const char *target);
+/* Lines of a page, prose as far as anybody knows. What Markdown, or our own page marker, would take for markup at the beginning of one gets a
+ * backslash. */
+void markdown_add_prose(struct buf *out, struct span page);
 /* Whether a target says something outside its page: absolute and short. A relative one does not without the page's own address, which a file
  * has not. */
 bool markdown_is_useful_target(const char *target);

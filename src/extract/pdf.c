@@ -67,21 +67,6 @@ static bool is_blank(struct span s)
 	return true;
 }
 
-/* A page's text is prose as far as we know. What Markdown, or our own page marker, would take for markup at the beginning of a line gets a
- * backslash. */
-static void add_page(struct span page, struct buf *text)
-{
-	while (page.size > 0) {
-		const char *newline = memchr(page.data, '\n', page.size);
-		size_t size = newline ? (size_t)(newline - page.data) + 1 : page.size;
-		struct span line = {page.data, size};
-		if (markdown_line_needs_escape(line))
-			buf_add_char(text, '\\');
-		buf_add_span(text, line);
-		page.data += size, page.size -= size;
-	}
-}
-
 /* pdftotext ends every page with a form feed. */
 static void add_pages(struct span pages, struct buf *text, struct extract_result *about)
 {
@@ -94,7 +79,7 @@ static void add_pages(struct span pages, struct buf *text, struct extract_result
 		if (text->size > 0 && text->data[text->size - 1] != '\n')
 			buf_add_char(text, '\n');
 		buf_addf(text, TEXT_PAGE_MARKER "\n", ++about->pages);
-		add_page(page, text);
+		markdown_add_prose(text, page);
 		pages.data += size + (feed != NULL), pages.size -= size + (feed != NULL);
 	}
 }
@@ -121,7 +106,7 @@ static int pdf_finish(struct span bytes, int status, struct span output, struct 
 	add_pages(pages, text, about);
 	/* The markers stay: the document may have text beside its pages, which is put between them. */
 	if (buf_error(text) == 0 && is_blank(pages))
-		return format_fail(about, "no-text", "the PDF has pages but no text: they are probably scanned images");
+		return format_fail(about, "no-text", "the PDF has pages but no text: they are probably scanned images, which the option ocr reads");
 	return buf_error(text);
 }
 

@@ -8,7 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { DEPTH = 64, NODES = 200000 };
+/* A node needs some bytes of the document, packed or not. */
+enum { DEPTH = 64, NODES_ANY = 1000, NODES = 200000 };
 /* Records of one document. Real ones have kilobytes. */
 #define RECORDS_BYTES ((size_t)8 << 20)
 /* A longer text is cut off: no comment is a book. */
@@ -367,7 +368,7 @@ static int pdf_extras_extract(struct span bytes, struct span name, struct buf *t
 	(void)name, (void)about;
 	struct buf records;
 	buf_init(&records, RECORDS_BYTES);
-	struct extras x = {.pdf = pdf_open(bytes), .out = &records, .nodes = NODES};
+	struct extras x = {.pdf = pdf_open(bytes), .out = &records, .nodes = bytes.size < NODES ? NODES_ANY + (unsigned)bytes.size : NODES};
 	if (!x.pdf)
 		return -ENOMEM;
 	if (!pdf_is_encrypted(x.pdf))

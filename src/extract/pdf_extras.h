@@ -23,7 +23,7 @@ enum pdf_record {
 /* Whether a file can have any of these, from a look for a few words, which costs nothing beside pdftotext. */
 bool pdf_extras_wanted(struct span bytes);
 /* Rewrites `text`, pages with their markers, with what the records add; a document without text on its pages (failed as "no-text") may have some
- * then. Returns 0, -ENOMEM or -EFBIG. */
+ * then: it is OK, and keeps its code. Returns 0, -ENOMEM or -EFBIG. */
 int pdf_extras_join(struct span records, struct buf *text, struct extract_result *about);
 
 #endif

@@ -417,8 +417,7 @@ int pdf_extras_join(struct span records, struct buf *text, struct extract_result
 		r = buf_error(parts[i]);
 	if (r == 0 && (j.headings || j.fields.size + j.comments.size + j.links.size + j.attachments.size > 0)) {
 		guess_title(&j, buf_span(text), about);
-		about->state = EXTRACT_OK;
-		about->code[0] = about->message[0] = '\0';
+		about->state = EXTRACT_OK; /* its code goes on telling that the pages themselves have no text */
 		struct buf old = *text;
 		*text = j.out;
 		j.out = old;

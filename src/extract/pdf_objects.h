@@ -16,7 +16,7 @@
 /* Bytes of syntax that are read of one document, over and over or not: so much for each of its bytes, and for any document, and at most; about three
  * seconds of work. */
 #define PDF_BUDGET_EACH 8
-#define PDF_BUDGET_ANY ((int64_t)16 << 20)
+#define PDF_BUDGET_ANY ((int64_t)4 << 20)
 #define PDF_BUDGET_MOST ((int64_t)512 << 20)
 /* What all object streams of a document may unpack to. */
 #define PDF_UNPACKED_BYTES ((size_t)128 << 20)

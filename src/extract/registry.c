@@ -4,6 +4,7 @@
 #include "base/utf8.h"
 #include "extract/archive.h"
 #include "extract/helper.h"
+#include "extract/ocr.h"
 #include "extract/rules.h"
 
 #include <errno.h>
@@ -71,21 +72,49 @@ void extract_each_rule(void (*each)(void *context, const char *pattern, const ch
 		each(context, rules_pattern(i), rules_format(i)->program->name, rules_program(i) != NULL);
 }
 
-/* What the helper runs: the built-in formats, in their order, then the configured ones. */
+static const struct format *const ocr_formats[] = {&format_ocr_picture, &format_ocr_page, &format_ocr_pdf};
+enum { OCR_FORMATS = sizeof(ocr_formats) / sizeof(ocr_formats[0]) };
+
+/* What the helper runs: the built-in formats, in their order, then the configured ones, then those that recognise text. */
 static const struct format *helper_formats[HELPER_FORMATS + 1];
 
 int extract_helper_start(struct err *err)
 {
 	static const struct helper_limits limits = {.progress_ms = 10000, .total_ms = 60000};
 	size_t count = 0;
-	while (extract_formats[count] && count < HELPER_FORMATS - RULES) {
+	while (extract_formats[count] && count < HELPER_FORMATS - RULES - OCR_FORMATS) {
 		helper_formats[count] = extract_formats[count];
 		count++;
 	}
 	for (size_t i = 0; i < rules_count(); i++)
 		helper_formats[count++] = rules_format(i);
-	helper_formats[count] = NULL;
-	return helper_start(helper_formats, &limits, err);
+	for (size_t i = 0; ocr_is_used() && i < OCR_FORMATS; i++)
+		helper_formats[count + i] = ocr_formats[i];
+	int r = helper_start(helper_formats, &limits, err);
+	/* The first of them is the one whose program makes the text. */
+	if (r == 0 && ocr_is_used())
+		ocr_settle(helper_program_version(count));
+	return r;
+}
+
+int extract_use_ocr(const char *languages, struct err *err)
+{
+	return ocr_use(languages, err);
+}
+
+const char *extract_describe_ocr(void)
+{
+	return ocr_is_used() ? format_ocr_picture.extractor.revision : NULL;
+}
+
+void extract_interrupt(bool on)
+{
+	ocr_interrupt(on);
+}
+
+const struct extractor *extract_fallback(struct span extractor)
+{
+	return ocr_is_used() && span_equal(extractor, span_of(format_pdf.extractor.name)) ? &format_ocr_pdf.extractor : NULL;
 }
 
 void extract_helper_stop(void)
@@ -102,9 +131,14 @@ const struct extractor *extract_find(struct span extractor, struct span media_ty
 	const struct format *rule = rules_choose(name, type);
 	if (rule)
 		return fits(context, &rule->extractor) ? &rule->extractor : NULL;
+	if (ocr_reads(media_type))
+		return NULL; /* it was not recognised then: pictures that were have the recogniser's own type */
 	const struct extractor *none = extract_choose((struct span){"\0", 1}, (struct span){"", 0});
 	if (span_equal(extractor, span_of(none->name)) && fits(context, none))
 		return none;
+	for (size_t i = 0; ocr_is_used() && i < OCR_FORMATS; i++)
+		if (span_equal(extractor, span_of(ocr_formats[i]->extractor.name)) && fits(context, &ocr_formats[i]->extractor))
+			return &ocr_formats[i]->extractor;
 	for (size_t i = 0; extract_formats[i]; i++) {
 		const struct extractor *x = &extract_formats[i]->extractor;
 		if (span_equal(extractor, span_of(x->name)) && fits(context, x))
@@ -233,6 +267,8 @@ const char *extract_fingerprint(void)
 	}
 	for (size_t i = 0; i < rules_count(); i++)
 		buf_addf(&b, "; %s %.12s", rules_format(i)->extractor.name, rules_format(i)->extractor.revision);
+	if (ocr_is_used())
+		buf_addf(&b, "; ocr %u; %s", format_ocr_picture.extractor.version, format_ocr_picture.extractor.revision);
 	/* Without poppler's character maps a PDF in Chinese, Japanese or Korean gives other text. */
 	buf_addf(&b, "; poppler-data %s", access("/usr/share/poppler/cMap", R_OK) == 0 ? "yes" : "no");
 	(void)snprintf(text, sizeof(text), "%s", b.data ? b.data : "");

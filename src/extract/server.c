@@ -23,6 +23,8 @@
 
 /* Children at once. More requests wait in the socket, which is back pressure enough. */
 enum { JOBS = 64 };
+/* Words of a program's command line, its own name included. */
+enum { ARGUMENTS = 32 };
 /* How often deadlines are looked at. */
 enum { TICK_MS = 100 };
 /* Beyond the text itself: the result's fields, and what a program writes before it is cut off. */
@@ -136,10 +138,24 @@ union arguments {
 	char *const *out;
 };
 
-static noreturn void execute(const struct server *s, const char *path, const char *const *arguments)
+/* Puts the number of a page where the arguments want it. */
+static void fill_arguments(const char *const *from, unsigned page, char number[16], const char *to[ARGUMENTS + 1])
 {
-	/* No locale, time zone or home of the user's: the same bytes give the same text everywhere. */
-	static const char *const environment[] = {"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC", "HOME=/", NULL};
+	size_t i = 0;
+	(void)snprintf(number, 16, "%u", page);
+	for (; from[i] && i < ARGUMENTS; i++)
+		to[i] = page > 0 && strcmp(from[i], HELPER_PAGE) == 0 ? number : from[i];
+	to[i] = NULL;
+}
+
+static noreturn void execute(const struct server *s, const char *path, const char *const *wanted, unsigned page)
+{
+	char number[16];
+	const char *arguments[ARGUMENTS + 1];
+	fill_arguments(wanted, page, number, arguments);
+	/* No locale, time zone or home of the user's: the same bytes give the same text everywhere. Threads are
+	 * forbidden, and tesseract ends rather than do without, unless it is told. */
+	static const char *const environment[] = {"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC", "HOME=/", "OMP_THREAD_LIMIT=1", NULL};
 	(void)dup2(CHILD_INPUT, 0);
 	(void)dup2(CHILD_OUTPUT, 1);
 	if (chdir("/") != 0)
@@ -172,7 +188,7 @@ static void start_job(struct server *s, const struct server_request *request, co
 	if (pid == 0) {
 		become_child(s, fds[0], fds[1], self);
 		if (f->program)
-			execute(s, s->paths[request->format], f->program->arguments);
+			execute(s, s->paths[request->format], f->program->arguments, request->page);
 		parse(s, f, (struct span){request->name, request->name_size});
 	}
 	(void)close(fds[0]);
@@ -309,7 +325,7 @@ static bool ask_version(const struct server *s, size_t format, char version[HELP
 	if (pid == 0) {
 		become_child(s, s->null, output, self);
 		(void)dup2(CHILD_OUTPUT, 2); /* where pdftotext prints it */
-		execute(s, s->paths[format], program->version_arguments);
+		execute(s, s->paths[format], program->version_arguments, 0);
 	}
 	int status = 0;
 	for (int64_t start = now_ms(); pid > 0 && waitpid(pid, &status, WNOHANG) == 0;) {

@@ -18,6 +18,7 @@ struct server_hello {
 
 struct server_request {
 	uint32_t format;
+	uint32_t page; /* for HELPER_PAGE among the arguments; 0: none */
 	uint32_t name_size;
 	char name[256];
 };
