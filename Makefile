@@ -20,10 +20,12 @@ B := build/$(config)
 PROGRAM := $(if $(filter normal,$(config)),build/corpusfs,$(B)/corpusfs)
 
 libraries = fuse3 lmdb uchardet libutf8proc libcrypto libxxhash libseccomp gumbo expat zlib jansson libcurl liblzma libzstd
-found := $(shell $(PKG_CONFIG) --exists $(libraries) 2>/dev/null && echo yes)
+# Loaded when it is needed (src/extract/archive.c): only its headers are used.
+headers = libarchive
+found := $(shell $(PKG_CONFIG) --exists $(libraries) $(headers) 2>/dev/null && echo yes)
 ifneq ($(found),yes)
 ifeq ($(filter help clean,$(MAKECMDGOALS)),)
-$(error Some libraries are missing ($(libraries)). `scripts/install-packages build` installs them on Debian and Ubuntu)
+$(error Some libraries are missing ($(libraries) $(headers)). `scripts/install-packages build` installs them on Debian and Ubuntu)
 endif
 endif
 

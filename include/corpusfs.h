@@ -81,7 +81,14 @@ CORPUS_API bool corpus_watching(struct corpus *c);
 
 /* --- the source tree: these return at once ------------------------------------------------------------------------- */
 
+/* An archive (ZIP, TAR, 7z) is a file of the source; a path that goes on below it names what is in it. Owner and times of that are the archive's.
+ * Functions that get such a path return -EINPROGRESS while an archive on the way was not read in its present version: its document has to be
+ * got first (corpus_unread_archive says which, corpus_get with CORPUS_META gets it), or the question asked again later. */
 CORPUS_API int corpus_stat(struct corpus *c, const char *path, struct stat *ret);	     /* as lstat(2) */
+/* The same as the derived views show it: an archive is a folder. -EINPROGRESS also for a file that has the name of an archive and was not read. */
+CORPUS_API int corpus_stat_shown(struct corpus *c, const char *path, struct stat *ret);
+/* The archive that has to be read before questions about `path` can be answered; -ENOENT when there is none. */
+CORPUS_API int corpus_unread_archive(struct corpus *c, const char *path, char *archive, size_t size);
 CORPUS_API void corpus_apply_rights(const struct corpus *c, int fd, struct stat *st); /* the same in the fstat of what corpus_open_raw gave */
 CORPUS_API int corpus_open_raw(struct corpus *c, const char *path, int *ret_fd);	     /* regular files only */
 CORPUS_API int corpus_read_link(struct corpus *c, const char *path, char *target, size_t size); /* NUL-terminated */
@@ -97,13 +104,15 @@ enum corpus_view { CORPUS_CLEAN, CORPUS_CHUNKS, CORPUS_VECTORS, CORPUS_META };
 struct corpus_look {
 	struct stat source; /* lstat of the source file */
 	bool has_text;	    /* false: a kind known or guessed to have no text; then only CORPUS_META exists */
+	bool known;	    /* this version was looked at before; what follows is no guess but where it says so */
 	bool exact;	    /* size is the view's exact size for this version of the source */
 	int error;	    /* known failure of extraction: opening gives this (-EIO), else 0 */
 	uint64_t size;	    /* bytes (CORPUS_CHUNKS: of all chunks); a non-zero estimate unless exact */
 	uint32_t chunks;    /* number of chunks, when exact */
 	uint64_t version;   /* changes when the view's bytes may have changed; equal for equal source versions */
 };
-/* -ENOENT and so on as lstat; -EISDIR for a folder, -EINVAL for anything else that is not a regular file. */
+/* -ENOENT and so on as lstat; -EISDIR for a folder, and but for CORPUS_META for an archive, whose members are documents; -EINVAL for anything else
+ * that is not a regular file; -EINPROGRESS as corpus_stat_shown, but for CORPUS_META. */
 CORPUS_API int corpus_look(struct corpus *c, const char *path, enum corpus_view view, struct corpus_look *ret);
 
 /* True for a folder that the derived views leave out (.git and the like, folders that .gitignore or .corpusfsignore exclude); it is in raw/. */
@@ -123,7 +132,7 @@ CORPUS_API bool corpus_cancel(struct corpus *c, struct corpus_wait *wait);
 struct corpus_doc;
 /* Asks for the document as the source is now, with at least what `view` needs computed. Returns 0 with *ret at once when nothing has to be
  * computed; -EINPROGRESS: `wait->done` will be called with a struct corpus_doc *; or -errno: -EIO for a document that cannot be extracted
- * (at once when that is known), -ENOTSUP for a kind without text, -EAGAIN under fail_fast, -EBUSY when the file keeps changing. CORPUS_META
+ * (at once when that is known), -ENOTSUP for a kind without text, -EAGAIN under fail_fast, -EBUSY when the file keeps changing, -EISDIR for a folder or an archive. CORPUS_META
  * succeeds for failed and skipped documents too. */
 CORPUS_API int corpus_get(struct corpus *c, const char *path, enum corpus_view view, struct corpus_wait *wait, struct corpus_doc **ret);
 CORPUS_API struct corpus_doc *corpus_doc_ref(struct corpus_doc *d);

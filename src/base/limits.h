@@ -27,5 +27,21 @@
 #define LIMIT_JSON_BYTES ((size_t)512 << 20)
 /* Depth of folders in the source. */
 #define LIMIT_TREE_DEPTH 512
+/* Archives in archives: three is what people make, and a copy of itself in itself goes on for ever. */
+#define LIMIT_ARCHIVE_DEPTH 3
+/* Members of an archive, and bytes of their records: a catalogue is kept in memory while it is used. */
+#define LIMIT_MEMBERS ((size_t)10000)
+#define LIMIT_CATALOGUE_BYTES ((size_t)4 << 20)
+/* Path of a member, and how many components it has: it has to fit into a path of the source. */
+#define LIMIT_MEMBER_NAME_BYTES ((size_t)2000)
+#define LIMIT_MEMBER_DEPTH 64
+/* One member: what a child can hand over. */
+#define LIMIT_MEMBER_BYTES ((size_t)60 << 20)
+/* What all members of an archive may come to: the larger of a size that any archive may have and a multiple of the archive's, up to a size that
+ * none may pass. Of an archive within an archive: a multiple only, so that levels do not multiply what a small file gives. */
+#define LIMIT_EXPANSION_ANY ((uint64_t)16 << 20)
+#define LIMIT_EXPANSION_TIMES 100
+#define LIMIT_EXPANSION_TIMES_NESTED 32
+#define LIMIT_EXPANSION_BYTES ((uint64_t)4 << 30)
 
 #endif

@@ -246,7 +246,7 @@ static int write_view(struct export *e, const char *path, const struct export_vi
 static int export_document(struct export *e, const char *path)
 {
 	struct corpus_look look;
-	int r = corpus_look(e->corpus, path, CORPUS_CLEAN, &look);
+	int r = corpus_look(e->corpus, path, CORPUS_META, &look);
 	if (r < 0)
 		return r == -ENOENT || r == -EINVAL ? 0 : r;
 	const struct item *before = manifest_find(&e->before, path);
@@ -304,10 +304,12 @@ static int export_folder(struct export *e, const char *folder, unsigned depth)
 		int n = snprintf(path, sizeof(path), "%s%s%s", folder, *folder ? "/" : "", w.names.data + at);
 		if (n < 0 || (size_t)n >= sizeof(path))
 			continue;
-		if (is_folder)
-			r = corpus_hides_folder(e->corpus, path) ? 0 : export_folder(e, path, depth + 1);
-		else
+		struct stat st;
+		if (!is_folder)
 			r = export_document(e, path);
+		/* An archive is both: its record, and a folder. */
+		if (r == 0 && (is_folder || (corpus_stat_shown(e->corpus, path, &st) == 0 && S_ISDIR(st.st_mode))))
+			r = corpus_hides_folder(e->corpus, path) ? 0 : export_folder(e, path, depth + 1);
 	}
 	buf_release(&w.names);
 	return r == -EACCES ? 0 : r;

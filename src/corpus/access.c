@@ -3,7 +3,7 @@
  * The classic rule of path_resolution(7): search permission on every folder of the path, read permission on the file, the first class that
  * applies (owner, group, others) decides. What an access control list takes away is gone from the modes that come from source_stat(); what it
  * gives by name is not seen. */
-#include "corpus_impl.h"
+#include "tree.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -83,7 +83,7 @@ static bool folder_allows(struct access *a, const char *path)
 	if (a->folders[slot].hash == hash)
 		return a->folders[slot].may_pass;
 	struct stat st;
-	bool may = source_stat(a->c->source, path, &st) == 0 && S_ISDIR(st.st_mode) && mode_allows(a, &st, 1);
+	bool may = tree_stat(a->c, path, &st) == 0 && mode_allows(a, &st, S_ISDIR(st.st_mode) ? 1 : 4); /* who reads an archive reads its members */
 	a->folders[slot].hash = hash;
 	a->folders[slot].may_pass = may;
 	return may;
@@ -118,7 +118,7 @@ bool access_may_see(struct access *a, const char *path)
 
 bool access_may_read(struct access *a, const char *path, struct stat *ret_st)
 {
-	if (source_stat(a->c->source, path, ret_st) < 0 || !S_ISREG(ret_st->st_mode))
+	if (tree_stat(a->c, path, ret_st) < 0 || !S_ISREG(ret_st->st_mode))
 		return false;
 	return a->everything || (mode_allows(a, ret_st, 4) && folders_allow(a, path));
 }

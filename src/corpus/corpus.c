@@ -1,6 +1,7 @@
 /* The composition: opens the source, the store and the model, and starts the threads that work for them. */
 #include "jobs.h"
 #include "remote.h"
+#include "tree.h"
 
 #include "base/cleanup.h"
 #include "clean/clean.h"
@@ -214,6 +215,9 @@ static int open_parts(struct corpus *c, struct err *err)
 	r = ignore_new(c->source, &c->ignore);
 	if (r < 0)
 		return err_fail(err, r, "out of memory");
+	r = tree_new(&c->tree);
+	if (r < 0)
+		return err_fail(err, r, "out of memory");
 	for (enum ignore_reason reason = IGNORE_NO; reason <= IGNORE_RULE; reason++)
 		c->exclusion_keys[reason] = exclusion_key(reason);
 	load_model(c);
@@ -256,6 +260,7 @@ int corpus_open(const struct corpus_options *options, struct corpus **ret, char 
 		c->options.threads = processor_count();
 	c->started = time(NULL);
 	(void)pthread_mutex_init(&c->lock, NULL);
+	buf_init(&c->opened, (size_t)1 << 30);
 	int r = open_parts(c, &err);
 	/* The strings are the caller's and are not looked at again. */
 	c->options.source = c->options.store = c->options.embed_url = c->options.embed_model = c->options.embed_key = NULL;
@@ -288,7 +293,9 @@ void corpus_close(struct corpus *c)
 	remote_free(c);
 	words_free(c->writer_words);
 	embedder_free(c->embedder);
+	tree_free(c->tree);
 	ignore_free(c->ignore);
+	buf_release(&c->opened);
 	source_close(c->source);
 	free(c->mountpoint);
 	(void)pthread_mutex_destroy(&c->lock);
@@ -322,7 +329,21 @@ int corpus_set_mountpoint(struct corpus *c, const char *mountpoint, dev_t device
 
 int corpus_stat(struct corpus *c, const char *path, struct stat *ret)
 {
-	return source_stat(c->source, path, ret);
+	return tree_stat(c, path, ret);
+}
+
+int corpus_stat_shown(struct corpus *c, const char *path, struct stat *ret)
+{
+	return tree_stat_shown(c, path, ret);
+}
+
+int corpus_unread_archive(struct corpus *c, const char *path, char *archive, size_t size)
+{
+	char *CLEANUP_FREE found = malloc(LIMIT_PATH_BYTES + 1);
+	int r = found ? tree_unread(c, path, found) : -ENOMEM;
+	if (r < 0)
+		return r;
+	return snprintf(archive, size, "%s", found) < (int)size ? 0 : -ENAMETOOLONG;
 }
 
 void corpus_apply_rights(const struct corpus *c, int fd, struct stat *st)
@@ -342,5 +363,5 @@ int corpus_read_link(struct corpus *c, const char *path, char *target, size_t si
 
 int corpus_list(struct corpus *c, const char *path, corpus_entry_fn *each, void *context)
 {
-	return source_list(c->source, path, each, context);
+	return tree_list(c, path, each, context);
 }

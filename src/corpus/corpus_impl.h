@@ -24,6 +24,7 @@
 struct jobs;
 struct indexer;
 struct remote;
+struct tree;
 struct job;
 
 enum { CHANGE_LISTENERS = 4, META_SIZES = 4096 };
@@ -32,6 +33,8 @@ struct corpus {
 	struct corpus_options options; /* strings in it are not kept */
 	struct source *source;
 	struct ignore *ignore;
+	struct tree *tree; /* archives as folders (tree.h) */
+	struct buf opened; /* archives that were read and whose members are to be looked at: paths, each with a NUL; guarded by lock */
 	struct hash exclusion_keys[IGNORE_RULE + 1]; /* exclusion_key() of each reason */
 	struct store *store;
 	struct embedder *embedder; /* NULL when the model could not be loaded: keyword search goes on */
@@ -137,6 +140,8 @@ struct span document_text(const struct corpus_doc *d); /* clean */
 struct span document_chunk_text(const struct corpus_doc *d, uint32_t chunk);
 /* meta/<path>.json (meta.c). */
 int document_meta(const struct corpus_doc *d, struct corpus_blob **ret);
+/* The catalogue of an archive: it has no text and no chunks of its own. */
+bool document_is_archive(const struct corpus_doc *d);
 /* "ok", "skipped", "failed". */
 const char *document_state_name(const struct corpus_doc *d);
 /* True for the code of a failure that lay in the machine's state, perhaps, and not in the document. */
@@ -169,6 +174,8 @@ void ingest_collect(struct corpus *c);
 int indexer_start(struct corpus *c);
 void indexer_stop(struct corpus *c);
 void indexer_changed(struct corpus *c, const char *path);
+/* Archives were read: refresh_members has something to do. */
+void indexer_wake(struct corpus *c);
 
 struct refresh_progress {
 	atomic_uint_fast64_t files, done, unchanged, computed, skipped, failed, removed, bytes, bytes_total;
@@ -176,6 +183,10 @@ struct refresh_progress {
 };
 /* Brings the store up to date with the source at and below `path`; returns when everything is queued. `progress` gets counts as jobs end. */
 int refresh_tree(struct corpus *c, const char *path, struct refresh_progress *progress, bool (*stop)(void *context), void *context);
+/* An archive was read, or something that bears the name of one: its members are to be looked at by refresh_members. Any thread. */
+void refresh_note_archive(struct corpus *c, const char *path);
+/* Brings the members of archives that were noted up to date. Returns how many archives there were, or -errno. */
+int refresh_members(struct corpus *c, struct refresh_progress *progress, bool (*stop)(void *context), void *context);
 /* Counts of the background indexer, for status. */
 struct refresh_progress *indexer_progress(struct corpus *c);
 bool indexer_idle(struct corpus *c);

@@ -1,6 +1,7 @@
 /* One version of one document, as readers hold it, and the quick looks that do no work. */
 #include "jobs.h"
 #include "remote.h"
+#include "tree.h"
 
 #include "base/cleanup.h"
 
@@ -25,6 +26,7 @@ enum chunk_syntax document_chunk_syntax(uint8_t text_syntax)
 	case TEXT_TABLE:
 		return CHUNK_TABLE;
 	case TEXT_PLAIN:
+	case TEXT_CATALOGUE:
 		break;
 	}
 	return CHUNK_PLAIN;
@@ -96,10 +98,15 @@ void corpus_doc_unref(struct corpus_doc *d)
 	free(d);
 }
 
+bool document_is_archive(const struct corpus_doc *d)
+{
+	return d->state == STORE_OK && d->syntax == TEXT_CATALOGUE;
+}
+
 int document_error(const struct corpus_doc *d, enum corpus_view view)
 {
 	if (view == CORPUS_META || d->state == STORE_OK)
-		return 0;
+		return view != CORPUS_META && document_is_archive(d) ? -EISDIR : 0;
 	return d->state == STORE_SKIPPED ? -ENOTSUP : -EIO;
 }
 
@@ -156,7 +163,7 @@ static int load_text(struct corpus_doc *d, struct store_read *r, uint32_t id)
 	if (result != -ENOENT)
 		return result;
 	d->rechunked = true;
-	return chunk_split(text, document_chunk_syntax(d->syntax), &chunk_default_recipe, &d->chunks);
+	return chunk_split(document_is_archive(d) ? (struct span){"", 0} : text, document_chunk_syntax(d->syntax), &chunk_default_recipe, &d->chunks);
 }
 
 int document_load_extraction(struct corpus_doc *d, struct store_read *r, const struct hash *key)
@@ -349,29 +356,46 @@ static void look_sizes(struct corpus *c, enum corpus_view view, uint64_t text_si
 	look->size = view == CORPUS_VECTORS ? npy_size(c, chunks) : text_size;
 }
 
-/* What the store knows of this version of the file; leaves `look` alone when it knows nothing. */
-static void look_into_store(struct corpus *c, const char *path, const struct store_stamp *stamp, enum corpus_view view,
+/* What the store knows of this version of the file; leaves `look` alone when it knows nothing. True when it is an archive. */
+static bool look_into_store(struct corpus *c, const char *path, const struct store_stamp *stamp, enum corpus_view view,
 			    struct corpus_look *look)
 {
 	struct store_read *r;
 	struct store_file file;
 	struct store_doc doc;
+	bool archive = false;
 	if (store_read_begin(c->store, &r) < 0)
-		return;
+		return false;
 	if (store_get_file(r, span_of(path), &file) == 0 && corpus_stamp_equal(&file.stamp, stamp)) {
-		look->has_text = file.state != STORE_SKIPPED;
+		bool found = file.state == STORE_OK && store_get_doc(r, file.doc, &doc) == 0;
+		archive = found && doc.syntax == TEXT_CATALOGUE;
+		look->known = true;
+		look->has_text = file.state != STORE_SKIPPED && !archive;
 		if (file.state == STORE_FAILED)
 			look->error = -EIO;
-		if (file.state == STORE_OK && view != CORPUS_META && store_get_doc(r, file.doc, &doc) == 0 && doc.chunk_count != UINT32_MAX)
+		if (found && !archive && view != CORPUS_META && doc.chunk_count != UINT32_MAX)
 			look_sizes(c, view, doc.text_size, doc.chunk_count, look);
 	}
 	store_read_end(r);
+	return archive;
+}
+
+/* The same of a document that is on its way to the store. */
+static bool look_into_doc(struct corpus *c, const struct corpus_doc *d, enum corpus_view view, struct corpus_look *look)
+{
+	bool archive = document_is_archive(d);
+	look->known = true;
+	look->has_text = d->state != STORE_SKIPPED && !archive;
+	look->error = d->state == STORE_FAILED ? -EIO : 0;
+	if (d->state == STORE_OK && !archive && view != CORPUS_META)
+		look_sizes(c, view, corpus_blob_size(d->text), d->chunks->count, look);
+	return archive;
 }
 
 int corpus_look(struct corpus *c, const char *path, enum corpus_view view, struct corpus_look *ret)
 {
 	struct corpus_look look = {0};
-	int r = source_stat(c->source, path, &look.source);
+	int r = tree_stat(c, path, &look.source);
 	if (r < 0)
 		return r;
 	if (!S_ISREG(look.source.st_mode))
@@ -388,15 +412,12 @@ int corpus_look(struct corpus *c, const char *path, enum corpus_view view, struc
 		return 0;
 	}
 	struct corpus_doc *recent = jobs_recent(c, path, &stamp);
-	if (recent) {
-		look.has_text = recent->state != STORE_SKIPPED;
-		look.error = recent->state == STORE_FAILED ? -EIO : 0;
-		if (recent->state == STORE_OK && view != CORPUS_META)
-			look_sizes(c, view, corpus_blob_size(recent->text), recent->chunks->count, &look);
-		corpus_doc_unref(recent);
-	} else {
-		look_into_store(c, path, &stamp, view, &look);
-	}
+	bool archive = recent ? look_into_doc(c, recent, view, &look) : look_into_store(c, path, &stamp, view, &look);
+	corpus_doc_unref(recent);
+	if (view != CORPUS_META && archive)
+		return -EISDIR;
+	if (view != CORPUS_META && !look.known && tree_may_be_archive(c, path))
+		return -EINPROGRESS;
 	if (view == CORPUS_META)
 		look_meta_size(c, &look);
 	*ret = look;
@@ -451,14 +472,18 @@ static int get_vectors(struct corpus *c, struct corpus_wait *wait, struct corpus
 int corpus_get(struct corpus *c, const char *path, enum corpus_view view, struct corpus_wait *wait, struct corpus_doc **ret)
 {
 	struct stat st;
-	int r = source_stat(c->source, path, &st);
-	if (r < 0)
+	struct corpus_doc *d = NULL;
+	int r = tree_stat(c, path, &st);
+	if (r < 0 && r != -EINPROGRESS)
 		return r;
-	if (!S_ISREG(st.st_mode))
+	if (r == 0 && !S_ISREG(st.st_mode))
 		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-	struct store_stamp stamp = corpus_stamp(&st);
-	struct corpus_doc *d = jobs_recent(c, path, &stamp);
-	r = d ? 0 : document_load(c, path, &st, false, &d);
+	/* Of a member whose archive was not read nothing is known; its job reads both. */
+	if (r == 0) {
+		struct store_stamp stamp = corpus_stamp(&st);
+		d = jobs_recent(c, path, &stamp);
+		r = d ? 0 : document_load(c, path, &st, false, &d);
+	}
 	if (r == -ENOMEM)
 		return r;
 	if (r < 0) {

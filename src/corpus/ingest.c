@@ -5,9 +5,11 @@
  * Up to `chunk` the result is what readers wait for, and they are answered from memory (ingest_read). What follows makes it findable and
  * durable (ingest_store). Everything is keyed by content: bytes that were seen before, under any name, are not worked on again. */
 #include "jobs.h"
+#include "tree.h"
 
 #include "base/cleanup.h"
 #include "clean/clean.h"
+#include "extract/archive.h"
 #include "search/search.h"
 #include "vec/vec.h"
 
@@ -20,6 +22,9 @@
 /* The store drops what no path leads to when it is more than this share of all chunks. Low enough to bound disk and scan time, high enough that
  * edits and reverts of a day find their texts still there. */
 #define COLLECT_SHARE 0.3
+
+/* Of a document, to see what it is. */
+enum { HEAD_BYTES = 4096 };
 
 struct product {
 	struct store_op op;
@@ -161,6 +166,18 @@ static int make_chunks(struct corpus_doc *d)
 	return 0;
 }
 
+/* An archive: its catalogue stands in the place of the text, byte for byte, and has no chunks. What it says of itself goes along. */
+static int keep_catalogue(struct corpus_doc *d, struct extract_result *x)
+{
+	d->text = blob_new(x->text, x->text_size);
+	x->text = NULL;
+	if (!d->text)
+		return -ENOMEM;
+	d->clean = hash_bytes((struct span){corpus_blob_data(d->text), corpus_blob_size(d->text)});
+	int r = set_state(d, STORE_OK, x->code, x->message);
+	return r < 0 ? r : chunk_split((struct span){"", 0}, CHUNK_PLAIN, &chunk_default_recipe, &d->chunks);
+}
+
 /* source -> extract -> clean -> chunk for bytes that were never seen. */
 static int extract_document(struct corpus_doc *d, const struct extractor *x, struct span bytes)
 {
@@ -174,7 +191,9 @@ static int extract_document(struct corpus_doc *d, const struct extractor *x, str
 	r = set_string(&d->encoding, result.encoding);
 	if (r == 0)
 		r = set_string(&d->title, result.title);
-	if (r == 0 && result.state == EXTRACT_OK) {
+	if (r == 0 && result.state == EXTRACT_OK && result.syntax == TEXT_CATALOGUE) {
+		r = keep_catalogue(d, &result);
+	} else if (r == 0 && result.state == EXTRACT_OK) {
 		d->state = STORE_OK;
 		/* Slides have pages too, but their lines are not broken by a typesetter. */
 		r = make_clean(d, &result, strcmp(x->name, "pdf") == 0);
@@ -218,7 +237,7 @@ static int describe_unread(struct corpus_doc *d, const struct extractor *x, stru
 static int describe_excluded(struct corpus_doc *d, enum ignore_reason reason)
 {
 	struct stat st;
-	int r = source_stat(d->corpus->source, d->path, &st);
+	int r = tree_stat(d->corpus, d->path, &st);
 	if (r < 0)
 		return r;
 	if (!S_ISREG(st.st_mode))
@@ -267,15 +286,66 @@ static int load_known(struct corpus *c, struct corpus_doc *d, bool *ret_complete
 	return result;
 }
 
+/* extract -> clean -> chunk for a document's bytes, unless the store has what they give. */
+static int ingest_whole(struct job *job, struct corpus_doc *d, const struct extractor *x, struct span bytes, bool *ret_known)
+{
+	int r = set_extractor(d, x);
+	if (r < 0)
+		return r;
+	d->source_hash = hash_bytes(bytes);
+	d->has_source_hash = true;
+	d->extraction = extraction_key(x, &d->source_hash);
+	r = job ? load_known(d->corpus, d, ret_known) : -ENOENT;
+	if (r == -EIO)
+		return extract_document(d, x, bytes);
+	if (r != -ENOENT)
+		return r;
+	return job && !jobs_lead(job, &d->extraction) ? -EINPROGRESS : extract_document(d, x, bytes);
+}
+
+/* A member that cannot be read out of its archive. */
+static int describe_unreadable(struct corpus_doc *d, const struct member_bytes *m)
+{
+	struct span parts[] = {span_of("member"), span_of(m->code), {(const char *)&d->stamp, sizeof(d->stamp)}};
+	d->extraction = hash_parts(parts, sizeof(parts) / sizeof(*parts));
+	int r = set_string(&d->extractor, "none");
+	(void)atomic_fetch_add(&d->corpus->failures, 1);
+	return r < 0 ? r : set_state(d, STORE_FAILED, m->code, m->message);
+}
+
+/* A document that lies in an archive. */
+static int ingest_member(struct job *job, struct corpus_doc *d, bool *ret_known)
+{
+	struct member_bytes m;
+	int r = tree_read_member(d->corpus, d->path, &m);
+	if (r < 0)
+		return r;
+	(void)atomic_fetch_add(&d->corpus->source_bytes, m.size);
+	set_stamp(d, &m.st);
+	char *CLEANUP_FREE bytes = m.data;
+	if (!bytes)
+		return describe_unreadable(d, &m);
+	struct span whole = {bytes, m.size}, head = {bytes, m.size < HEAD_BYTES ? m.size : HEAD_BYTES};
+	const struct extractor *x = extract_choose(head, path_base_name(d->path));
+	if (x->syntax == TEXT_CATALOGUE)
+		x = m.depth < LIMIT_ARCHIVE_DEPTH ? archive_nested_extractor() : archive_unopened_extractor();
+	if (strcmp(x->name, "none") != 0)
+		return ingest_whole(job, d, x, whole, ret_known);
+	r = set_extractor(d, x);
+	return r < 0 ? r : describe_unread(d, x, head);
+}
+
 /* The deterministic half. Without a job it looks nothing up and everything is made anew. */
 static int ingest_bytes(struct job *job, struct corpus_doc *d, const char *path, bool *ret_known)
 {
-	char head[4096];
+	char head[HEAD_BYTES];
 	struct stat st;
 	enum ignore_reason excluded = ignore_check(d->corpus->ignore, path, false);
 	if (excluded)
 		return describe_excluded(d, excluded);
 	ssize_t n = source_read_head(d->corpus->source, path, head, sizeof(head), &st);
+	if (n == -ENOTDIR)
+		return ingest_member(job, d, ret_known);
 	if (n < 0)
 		return (int)n;
 	struct span name = path_base_name(path);
@@ -296,19 +366,7 @@ static int ingest_bytes(struct job *job, struct corpus_doc *d, const char *path,
 	set_stamp(d, &st);
 	/* The bytes may be newer than the head that was looked at. */
 	x = extract_choose((struct span){bytes, size < sizeof(head) ? size : sizeof(head)}, name);
-	r = set_extractor(d, x);
-	if (r < 0)
-		return r;
-	d->source_hash = hash_bytes((struct span){bytes, size});
-	d->has_source_hash = true;
-	d->extraction = extraction_key(x, &d->source_hash);
-	r = job ? load_known(d->corpus, d, ret_known) : -ENOENT;
-	if (r != -ENOENT) {
-		return r == -EIO ? extract_document(d, x, (struct span){bytes, size}) : r;
-	}
-	if (job && !jobs_lead(job, &d->extraction))
-		return -EINPROGRESS;
-	return extract_document(d, x, (struct span){bytes, size});
+	return ingest_whole(job, d, x, (struct span){bytes, size}, ret_known);
 }
 
 int ingest_read(struct job *job, struct worker *w, struct corpus_doc **ret_doc, struct product **ret_product)
@@ -537,7 +595,8 @@ static int run_product(struct store_write *w, struct store_op *op)
 	struct store_doc doc;
 	if (r < 0 || !file.doc)
 		return r;
-	r = exact_note(w, p->doc->path, p->doc->title, file.doc);
+	/* A search finds texts; an archive is none. */
+	r = document_is_archive(p->doc) ? 0 : exact_note(w, p->doc->path, p->doc->title, file.doc);
 	if (r < 0)
 		return r;
 	r = store_get_doc(store_write_view(w), file.doc, &doc);

@@ -643,6 +643,9 @@ void jobs_committed(struct job *job, int result)
 		corpus_log(c, 3, "%s: not kept in the store: %s", job->path, strerror(-result));
 	}
 	remote_changed(c);
+	/* Before the job counts as ended: the indexer is not idle while members are to be looked at. */
+	if (result == 0 && (document_is_archive(job->doc) || extract_name_may_be_archive(path_base_name(job->path))))
+		refresh_note_archive(c, job->path);
 	(void)pthread_mutex_lock(&c->lock);
 	running_set(c->jobs, job, false);
 	bool again = (job->stale || job->waiters) && !c->jobs->stopping;

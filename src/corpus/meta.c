@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "clean/clean.h"
+#include "extract/archive.h"
 
 #include <string.h>
 
@@ -155,6 +156,21 @@ static void add_recipe(struct jsonw *j, const struct corpus_doc *d)
 	jsonw_array_end(j);
 }
 
+/* What can be said of an archive as a whole; its members have records of their own. */
+static void add_archive(struct jsonw *j, const struct corpus_doc *d)
+{
+	struct span catalogue = {corpus_blob_data(d->text), corpus_blob_size(d->text)};
+	struct member m = {.path = {"", 0}};
+	uint64_t members = 0, bytes = 0;
+	for (size_t at = 0; catalogue_next(catalogue, &at, m.path, &m) == 1; members++)
+		bytes += m.size;
+	jsonw_key(j, "archive");
+	jsonw_object(j);
+	add_number(j, "members", members);
+	add_number(j, "bytes", bytes);
+	jsonw_object_end(j);
+}
+
 const char *document_state_name(const struct corpus_doc *d)
 {
 	static const char *const names[] = {[STORE_OK] = "ok", [STORE_SKIPPED] = "skipped", [STORE_FAILED] = "failed"};
@@ -172,7 +188,11 @@ int document_meta(const struct corpus_doc *d, struct corpus_blob **ret)
 	add_text(&j, "state", document_state_name(d));
 	add_source(&j, d);
 	add_extraction(&j, d);
-	if (d->state == STORE_OK) {
+	if (document_is_archive(d)) {
+		add_archive(&j, d);
+		if (*d->code)
+			add_error(&j, d);
+	} else if (d->state == STORE_OK) {
 		if (*d->title)
 			add_text(&j, "title", d->title);
 		jsonw_key(&j, "clean");

@@ -4,6 +4,7 @@
  * The indexer is only there so that need rarely waits: whatever it has not seen yet is still right at open, because every open
  * looks at the source. */
 #include "jobs.h"
+#include "tree.h"
 
 #include "base/cleanup.h"
 
@@ -147,7 +148,7 @@ static int collect_if_gone(void *context, struct span path, const struct store_f
 	if (folder)
 		name[path.size - 1] = '\0';
 	struct stat st;
-	int r = source_stat(g->c->source, name, &st);
+	int r = tree_stat(g->c, name, &st);
 	bool gone = r == 0 ? !(folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)) : (r == -ENOENT || r == -ENOTDIR);
 	/* What lies below a folder that is excluded now is gone from the derived views as well. */
 	gone = gone || (r == 0 && folder && ignore_check(g->c->ignore, name, true) != IGNORE_RULE);
@@ -207,7 +208,7 @@ int refresh_tree(struct corpus *c, const char *path, struct refresh_progress *pr
 	*w = (struct refresh){.c = c, .progress = progress, .stop = stop, .context = context, .retry = retry};
 	uint64_t before = files_in_store(c);
 	struct source_visitor visitor = {.file = visit_file, .enter = enter_folder, .failed = folder_failed, .context = w};
-	int r = source_walk(c->source, path, &visitor);
+	int r = tree_walk(c, path, false, &visitor);
 	int flushed = flush_batch(w);
 	r = r < 0 ? r : flushed;
 	atomic_store(&progress->walked, true);
@@ -217,6 +218,45 @@ int refresh_tree(struct corpus *c, const char *path, struct refresh_progress *pr
 	return r;
 }
 
+/* --- members of archives -------------------------------------------------------------------------------------------- */
+
+void refresh_note_archive(struct corpus *c, const char *path)
+{
+	(void)pthread_mutex_lock(&c->lock);
+	buf_add(&c->opened, path, strlen(path) + 1);
+	if (buf_error(&c->opened))
+		buf_reset(&c->opened); /* the next look at everything finds them */
+	(void)pthread_mutex_unlock(&c->lock);
+	indexer_wake(c);
+}
+
+/* One archive: what is in it now, and what was and is not any more. */
+static int refresh_archive(struct corpus *c, const char *path, struct refresh_progress *progress, bool (*stop)(void *context), void *context)
+{
+	struct refresh *CLEANUP_FREE w = calloc(1, sizeof(*w));
+	if (!w)
+		return -ENOMEM;
+	*w = (struct refresh){.c = c, .progress = progress, .stop = stop, .context = context};
+	struct source_visitor visitor = {.file = visit_file, .context = w};
+	int r = tree_walk_members(c, path, false, &visitor);
+	int flushed = flush_batch(w);
+	r = r < 0 ? r : flushed;
+	return r < 0 ? r : remove_gone(c, path, progress);
+}
+
+int refresh_members(struct corpus *c, struct refresh_progress *progress, bool (*stop)(void *context), void *context)
+{
+	(void)pthread_mutex_lock(&c->lock);
+	struct buf paths = c->opened;
+	buf_init(&c->opened, paths.limit);
+	(void)pthread_mutex_unlock(&c->lock);
+	int r = 0, count = 0;
+	for (size_t at = 0; r == 0 && at < paths.size; at += strlen(paths.data + at) + 1, count++)
+		r = refresh_archive(c, paths.data + at, progress, stop, context);
+	buf_release(&paths);
+	return r < 0 ? r : count;
+}
+
 /* --- the background indexer ---------------------------------------------------------------------------------------- */
 
 struct indexer {
@@ -224,7 +264,7 @@ struct indexer {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t work;
-	bool stopping, started, everything, idle;
+	bool stopping, started, everything, members, idle; /* members: archives were read */
 	uint64_t store_errors; /* counted when everything was last looked at */
 	char **changed;
 	size_t changed_count, changed_capacity;
@@ -279,6 +319,18 @@ void indexer_changed(struct corpus *c, const char *path)
 	(void)pthread_mutex_unlock(&x->lock);
 }
 
+void indexer_wake(struct corpus *c)
+{
+	struct indexer *x = c->indexer;
+	if (!x)
+		return;
+	(void)pthread_mutex_lock(&x->lock);
+	x->members = true;
+	x->idle = false;
+	(void)pthread_cond_signal(&x->work);
+	(void)pthread_mutex_unlock(&x->lock);
+}
+
 static int compare_strings(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);
@@ -308,7 +360,7 @@ static void handle_changes(struct indexer *x, char **paths, size_t count)
 /* Under the lock: waits for work, or until it is time to look at everything because not all folders are watched. */
 static void wait_for_work(struct indexer *x)
 {
-	while (!x->stopping && !x->everything && x->changed_count == 0) {
+	while (!x->stopping && !x->everything && !x->members && x->changed_count == 0) {
 		struct timespec until;
 		(void)clock_gettime(CLOCK_REALTIME, &until);
 		until.tv_sec += RESCAN_SECONDS;
@@ -326,10 +378,10 @@ static void *indexer_main(void *argument)
 	struct indexer *x = argument;
 	(void)pthread_mutex_lock(&x->lock);
 	while (!x->stopping) {
-		bool everything = x->everything;
+		bool everything = x->everything, members = x->members;
 		char **changed = x->changed;
 		size_t count = x->changed_count;
-		x->everything = false;
+		x->everything = x->members = false;
 		if (everything)
 			x->store_errors = atomic_load(&x->c->store_errors);
 		x->changed = NULL;
@@ -338,13 +390,17 @@ static void *indexer_main(void *argument)
 		handle_changes(x, changed, count);
 		if (everything)
 			refresh_logged(x, "");
+		if (members)
+			(void)refresh_members(x->c, &x->progress, indexer_stopping, x);
 		while (!jobs_drain(x->c, 500) && !indexer_stopping(x))
 			;
 		if (!indexer_stopping(x))
 			ingest_collect(x->c);
 		(void)pthread_mutex_lock(&x->lock);
+		if (!x->members)
+			tree_rest(x->c->tree);
 		wait_for_work(x);
-		if (x->stopping || x->everything)
+		if (x->stopping || x->everything || x->members)
 			continue;
 		(void)pthread_mutex_unlock(&x->lock);
 		(void)nanosleep(&(struct timespec){0, SETTLE_MS * 1000000L}, NULL);
@@ -365,7 +421,7 @@ bool indexer_idle(struct corpus *c)
 	if (!x)
 		return true;
 	(void)pthread_mutex_lock(&x->lock);
-	bool idle = x->idle && !x->everything && x->changed_count == 0;
+	bool idle = x->idle && !x->everything && !x->members && x->changed_count == 0;
 	(void)pthread_mutex_unlock(&x->lock);
 	return idle && jobs_outstanding(c) == 0;
 }

@@ -220,19 +220,27 @@ struct listing {
 	struct buf *out;
 };
 
+/* An archive that is shown, but not all of it, is among the errors. */
+static bool is_listed(const struct listing *l, const struct store_file *file)
+{
+	struct store_doc doc;
+	return file->state == l->state || (l->state == STORE_FAILED && file->state == STORE_OK && store_get_doc(l->read, file->doc, &doc) == 0 &&
+					    doc.syntax == TEXT_CATALOGUE);
+}
+
 static int list_file(void *context, struct span path, const struct store_file *file)
 {
 	struct listing *l = context;
 	char name[LIMIT_PATH_BYTES + 1];
 	struct store_extraction x;
 	struct stat st;
-	if (file->state != l->state || path.size > LIMIT_PATH_BYTES)
+	if (path.size > LIMIT_PATH_BYTES || !is_listed(l, file))
 		return 0;
 	memcpy(name, path.data, path.size);
 	name[path.size] = '\0';
 	bool folder = path.size && name[path.size - 1] == '/'; /* an excluded one */
 	bool may_see = folder ? access_may_see(l->access, name) : access_may_read(l->access, name, &st);
-	if (!may_see || store_get_extraction(l->read, &file->extraction, &x) < 0)
+	if (!may_see || store_get_extraction(l->read, &file->extraction, &x) < 0 || (file->state == STORE_OK && x.code.size == 0))
 		return 0;
 	struct jsonw j;
 	jsonw_init(&j, l->out);

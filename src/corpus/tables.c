@@ -67,7 +67,7 @@ static void add_number(struct jsonw *j, const char *key, uint64_t value)
 
 static void document_row(struct writing *t, const struct corpus_doc *d)
 {
-	bool has_text = d->state == STORE_OK;
+	bool has_text = d->state == STORE_OK && !document_is_archive(d);
 	const struct embed_space *space = has_text ? t->space : NULL;
 	struct jsonw j;
 	jsonw_init(&j, &t->rows);

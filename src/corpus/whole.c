@@ -1,6 +1,7 @@
 /* Work on the whole corpus while somebody waits for it: `index` and `verify`. */
 #include "jobs.h"
 #include "remote.h"
+#include "tree.h"
 
 #include "base/cleanup.h"
 
@@ -101,6 +102,17 @@ int corpus_index(struct corpus *c, progress_fn *progress, void *context, struct 
 		/* Jobs refer to `counts`: they must all have ended before it goes. */
 		while (!jobs_settle(c, 1000))
 			;
+		/* Members are known once their archive is committed; among them may be archives. */
+		for (int opened = 1; r == 0 && opened > 0;) {
+			store_flush(c->store);
+			while (!jobs_drain(c, 1000))
+				;
+			opened = refresh_members(c, &counts, ticker_interrupted, &t);
+			r = opened < 0 ? opened : 0;
+			while (!jobs_settle(c, 1000))
+				;
+		}
+		tree_rest(c->tree);
 		ingest_collect(c);
 		store_flush(c->store);
 		while (!jobs_drain(c, 1000))
@@ -242,7 +254,7 @@ int corpus_verify(struct corpus *c, progress_fn *progress, void (*difference)(vo
 	int r = ticker_start(&v.ticker);
 	if (r == 0) {
 		struct source_visitor visitor = {.file = verify_file, .enter = verify_enter, .failed = verify_failed, .context = &v};
-		r = source_walk(c->source, "", &visitor);
+		r = tree_walk(c, "", true, &visitor);
 		ticker_stop(&v.ticker);
 	}
 	*ret_checked = v.checked;

@@ -155,7 +155,7 @@ static struct span inner_name(struct span name, const char *suffix)
 
 static int run_inner(const struct format *f, struct span inner, struct span name, struct buf *text, struct extract_result *about)
 {
-	if (f->skip_code || !f->extract || compression_of(f)) {
+	if (f->skip_code || !f->extract || f->load || compression_of(f)) {
 		(void)format_fail(about, "archive", "what is compressed in this file is of a kind that is not read there");
 		about->state = EXTRACT_SKIPPED;
 		return 0;

@@ -1,5 +1,6 @@
 /* Which format a document is in: by its first bytes, then by its name. Own table: libmagic's is 8 MB, changes between versions (and
  * with it our output), and knows 1,500 kinds where a few dozen decide what we do. */
+#include "extract/archive.h"
 #include "extract/decode.h"
 #include "extract/format.h"
 #include "extract/names.h"
@@ -18,7 +19,8 @@ enum { NONE_VERSION = 4 };
 static const struct format none_image = NONE("image/*", "image", "a picture has no text of its own");
 static const struct format none_audio = NONE("audio/*", "audio", "a sound recording has no text of its own");
 static const struct format none_video = NONE("video/*", "video", "a video has no text of its own");
-static const struct format none_archive = NONE("application/x-archive", "archive", "an archive: its members are not read");
+static const struct format none_archive = NONE("application/x-archive", "archive", "an archive of a kind whose members are not read");
+static const struct format none_deep = NONE("application/x-archive", "archive", "an archive too deep in other archives: its members are not read");
 static const struct format none_executable = NONE("application/x-executable", "executable", "a program or library has no text of its own");
 static const struct format none_office = NONE("application/x-office", "office", "a document of a kind that has no extractor yet");
 static const struct format none_font = NONE("font/*", "font", "a font has no text of its own");
@@ -38,8 +40,8 @@ struct magic {
 /* In order: the longer or more certain of two that could both match comes first. Sources: the formats' own specifications. */
 static const struct magic magics[] = {
 	MAGIC(0, "%PDF-", format_pdf),
-	MAGIC(0, "PK\3\4", none_archive), /* looked into by choose_zip */
-	MAGIC(0, "PK\5\6", none_archive),
+	MAGIC(0, "PK\3\4", format_archive), /* looked into by choose_zip */
+	MAGIC(0, "PK\5\6", format_archive),
 	MAGIC(0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", none_office), /* OLE2: DOC, XLS, PPT, MSG */
 	MAGIC(0, "{\\rtf", format_rtf),
 	MAGIC(0, "%!PS", none_office),
@@ -88,14 +90,14 @@ static const struct magic magics[] = {
 	      format_xz),
 	MAGIC(0, "\x28\xb5\x2f\xfd", format_zstd),
 	MAGIC(0, "\x04\x22\x4d\x18", none_archive), /* lz4 */
-	MAGIC(0, "7z\xbc\xaf\x27\x1c", none_archive),
+	MAGIC(0, "7z\xbc\xaf\x27\x1c", format_archive),
 	MAGIC(0, "Rar!\x1a\7", none_archive),
 	MAGIC(0, "\x1f\x9d", none_archive),
 	MAGIC(0, "!<arch>\n", none_archive),
 	MAGIC(0, "MSCF\0\0\0\0", none_archive),
 	MAGIC(0, "\xed\xab\xee\xdb", none_archive), /* RPM */
 	MAGIC(0, "hsqs", none_archive),
-	MAGIC(257, "ustar", none_archive),
+	MAGIC(257, "ustar", format_archive),
 	MAGIC(0, "\x7f"
 		 "ELF",
 	      none_executable),
@@ -167,7 +169,10 @@ static const struct format *choose_zip(struct span head, enum name_kind kind)
 		return &format_xlsx;
 	if (has(head, "[Content_Types].xml"))
 		return &format_docx;
-	return kind == NAME_OFFICE ? &none_office : &none_archive;
+	/* JAR, APK, wheels and the like: what a program is made of. */
+	if (kind == NAME_BINARY || has(head, "META-INF/"))
+		return &none_archive;
+	return kind == NAME_OFFICE ? &none_office : &format_archive;
 }
 
 static bool is_compressed(const struct format *f)
@@ -286,10 +291,10 @@ static const struct format *choose_format(struct span head, struct span name)
 	if (head.size == 0)
 		return &format_text_plain;
 	const struct format *found = choose_by_magic(head);
-	if (found == &none_archive && head.data[0] == 'P')
+	if (found == &format_archive && head.data[0] == 'P')
 		return choose_zip(head, kind);
 	if (found)
-		return is_compressed(found) && kind == NAME_ARCHIVE ? &none_archive : found;
+		return is_compressed(found) && kind == NAME_ARCHIVE ? &format_archive : found;
 	size_t skip;
 	enum decode_form form = decode_guess_form(head, &skip);
 	if (form >= DECODE_UTF16LE) {
@@ -330,4 +335,14 @@ bool extract_name_may_have_text(struct span name)
 	default:
 		return true;
 	}
+}
+
+const struct extractor *archive_unopened_extractor(void)
+{
+	return &none_deep.extractor;
+}
+
+bool extract_name_may_be_archive(struct span name)
+{
+	return name_kind(name) == NAME_ARCHIVE;
 }

@@ -21,6 +21,7 @@ enum text_syntax {
 	TEXT_RST,      /* reStructuredText: headings are underlined */
 	TEXT_CODE,     /* source code: line breaks and indentation are meaning */
 	TEXT_TABLE,    /* one record a line (CSV, TSV, JSONL) */
+	TEXT_CATALOGUE, /* no text: the members of an archive, extract/archive.h; `code` and `message` may say why some are missing */
 };
 
 /* The marker before the text of page N of a paged document: a line of its own, "<!-- page 12 -->". */
@@ -71,6 +72,9 @@ const char *extract_sandbox_describe(void);
 /* Guess from the name alone, without I/O: false when the name's extension is one that has no text (jpg, mp4, zip, so ...).
  * Used for listings of documents that nobody has looked at yet. */
 bool extract_name_may_have_text(struct span name);
+
+/* True when the name's extension is that of an archive whose members are read (zip, tar, tar.gz, 7z, ...). A guess like the one above. */
+bool extract_name_may_be_archive(struct span name);
 
 /* Chooses by content first (the first bytes of the file, up to 4096), by name second. Never NULL: kinds without an extractor
  * get an entry with name "none" and a version, for which extract_run gives SKIPPED with the reason. */

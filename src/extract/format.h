@@ -38,6 +38,7 @@ struct format_beside {
 struct format {
 	struct extractor extractor;
 	format_extract_fn *extract; /* NULL with a program, and for kinds without an extractor */
+	void (*load)(void); /* or NULL; called in the helper before a child is forked: loads what children may not open */
 	format_prepare_fn *prepare; /* may be NULL: the bytes as they are */
 	const struct format_program *program;
 	format_finish_fn *finish; /* with a program */
@@ -59,9 +60,10 @@ extern const struct format format_text_plain, format_text_markdown, format_text_
 extern const struct format format_html, format_pdf, format_pdf_extras, format_docx, format_pptx, format_xlsx;
 extern const struct format format_odt, format_ods, format_odp, format_epub, format_mail, format_rtf, format_subtitles, format_notebook;
 extern const struct format format_gzip, format_bzip2, format_xz, format_zstd;
+extern const struct format format_archive, format_nested, format_members;
 
 /* Halves of formats that tests and fuzzers run in their own process. */
-format_extract_fn html_extract, mail_extract, rtf_extract, compressed_extract, notebook_extract;
+format_extract_fn html_extract, mail_extract, rtf_extract, compressed_extract, notebook_extract, archive_extract;
 format_prepare_fn html_prepare;
 
 #endif

@@ -237,7 +237,7 @@ static void take_parsed(struct span output, struct buf *text, struct extract_res
 	terminate(said.encoding, sizeof(said.encoding));
 	terminate(said.code, sizeof(said.code));
 	terminate(said.message, sizeof(said.message));
-	if ((unsigned)said.state > EXTRACT_FAILED || (unsigned)said.syntax > TEXT_TABLE) {
+	if ((unsigned)said.state > EXTRACT_FAILED || (unsigned)said.syntax > TEXT_CATALOGUE) {
 		(void)format_fail(about, "crashed", "the extractor ended without a proper result");
 		return;
 	}

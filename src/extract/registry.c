@@ -2,6 +2,7 @@
 #include "extract/format.h"
 
 #include "base/utf8.h"
+#include "extract/archive.h"
 #include "extract/helper.h"
 #include "extract/rules.h"
 
@@ -15,7 +16,7 @@ const struct format *const extract_formats[] = {
 	&format_html,	    &format_pdf,	   &format_docx,     &format_pptx,      &format_xlsx,
 	&format_odt,	    &format_ods,	   &format_odp,	     &format_epub,      &format_mail,	 &format_rtf,
 	&format_subtitles,  &format_notebook,   &format_gzip,     &format_bzip2,     &format_xz,
-	&format_zstd,	    &format_pdf_extras, NULL,
+	&format_zstd,	    &format_pdf_extras, &format_archive,  &format_nested,     &format_members,	 NULL,
 };
 
 int format_fail(struct extract_result *about, const char *code, const char *message)
@@ -142,6 +143,19 @@ static int run_format(const struct format *f, struct span bytes, struct span nam
 	return r;
 }
 
+/* The child may have been taken over by its document: only an archive has a catalogue, and that has to be one. */
+static bool is_proper(const struct extractor *x, const struct extract_result *about, struct span text)
+{
+	if ((about->syntax == TEXT_CATALOGUE) != (x->syntax == TEXT_CATALOGUE))
+		return false;
+	struct member m = {.path = {"", 0}};
+	size_t at = 0;
+	int r = 0;
+	while (about->syntax == TEXT_CATALOGUE && (r = catalogue_next(text, &at, m.path, &m)) == 1)
+		;
+	return r == 0;
+}
+
 /* What the document has beside what its own format gave. That it cannot be had, or not in time, takes nothing away. */
 static int run_beside(const struct format_beside *b, struct span bytes, struct span name, struct buf *text, struct extract_result *about)
 {
@@ -180,6 +194,8 @@ int extract_run(const struct extractor *x, struct span bytes, struct span name, 
 		format_fail_errno(&about, r);
 		r = 0;
 	}
+	if (r == 0 && about.state == EXTRACT_OK && !is_proper(x, &about, buf_span(&text)))
+		(void)format_fail(&about, "crashed", "the extractor ended without a proper result");
 	if (r == 0 && about.state == EXTRACT_OK) {
 		about.text = buf_take(&text, &about.text_size);
 		r = about.text ? 0 : -ENOMEM;

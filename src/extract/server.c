@@ -163,6 +163,8 @@ static void start_job(struct server *s, const struct server_request *request, co
 	const struct format *f = s->formats[request->format];
 	pid_t self = getpid(), pid = -1;
 	enum server_end end = SERVER_LACKING;
+	if (f->load)
+		f->load();
 	if (f->program && !s->paths[request->format][0])
 		end = SERVER_NO_PROGRAM;
 	else

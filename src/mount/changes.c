@@ -101,14 +101,43 @@ static void forget_named(struct mount *m, struct node *folder, const char *name)
 	}
 }
 
+static bool is_below(const struct node *n, const struct node *folder)
+{
+	while (n && n != folder)
+		n = n->parent;
+	return n != NULL;
+}
+
+/* A file of the source that is shown as a folder: no event tells of what is in an archive. */
+static void forget_below(struct mount *m, struct node *folder, const char *name)
+{
+	struct node **all, *archive = node_find(m, folder, NODE_FOLDER, name, 0);
+	size_t count;
+	if (archive && nodes_mirrored(m, &all, &count) == 0) {
+		for (size_t i = 0; i < count; i++) {
+			if (is_below(all[i], archive) && is_folder(all[i]))
+				forget_listing(m, all[i]);
+			else if (is_below(all[i], archive))
+				forget_attributes(m, all[i]);
+			node_unref(m, all[i]);
+		}
+		free(all);
+	}
+	node_unref(m, archive);
+}
+
 static void tell(struct mount *m, const char *path)
 {
+	struct stat st;
+	bool file = corpus_stat(m->corpus, path, &st) < 0 || !S_ISDIR(st.st_mode);
 	static const enum view views[] = {VIEW_RAW, VIEW_CLEAN, VIEW_CHUNKS, VIEW_VECTORS, VIEW_META, VIEW_SIMILAR};
 	for (size_t i = 0; i < sizeof(views) / sizeof(*views); i++) {
 		struct node *folder = find_folder(m, views[i], path);
 		if (!folder)
 			continue;
 		forget_named(m, folder, path_base_name(path).data);
+		if (file && views[i] != VIEW_RAW)
+			forget_below(m, folder, path_base_name(path).data);
 		forget_listing(m, folder);
 		node_unref(m, folder);
 	}

@@ -204,16 +204,21 @@ struct request {
 	struct fuse_file_info info; /* of open and opendir */
 	/* Goes on when what was waited for is there (0 and the object, which is now the view's) or will not come (-errno). */
 	void (*then)(struct request *r, int result, void *object);
+	void (*again)(struct request *r); /* what is tried again when an archive was read */
 	bool (*cancel)(struct request *r);
 	struct report_job *job; /* with job_next: the reporter's */
 	struct request *job_next;
 	atomic_int state, refs;
+	unsigned archives; /* that were waited for */
 	bool parked;
 	struct request *next, *previous; /* among the parked */
 	char name[];			 /* of a look-up */
 };
 
 struct request *request_new(struct mount *m, fuse_req_t fuse, struct node *n, const char *name, const struct fuse_file_info *info);
+/* Begins anew with a request whose wait is over, so that it can wait again: whoever started the first wait may still be about to look at that
+ * one's state. NULL: out of memory, which was answered. */
+struct request *request_renew(struct request *r);
 /* What a look-up found: a node with a reference, which the reply takes over. */
 struct found {
 	struct node *node;
@@ -338,6 +343,11 @@ extern const char *const view_names[VIEW_COUNT];
 /* ".txt" and so on, or NULL where documents have no suffix. */
 const char *view_suffix(enum view v);
 enum corpus_view view_of_library(enum view v);
+/* The stat of a path as this view shows it: raw/ the source's own, the others with archives as folders. */
+int view_stat(struct mount *m, enum view v, const char *path, struct stat *ret);
+/* Goes on with `again` when the archive was read without which nothing can be said about a child of the request's node (`name`), or about the node
+ * itself (NULL). */
+void view_await_archive(struct request *r, const char *name, void (*again)(struct request *r));
 /* How long the kernel may keep what the source says. */
 double view_source_timeout(struct mount *m);
 /* Attributes of a top folder: the source folder's. */

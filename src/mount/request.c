@@ -38,6 +38,17 @@ static void put(struct request *r)
 		free(r);
 }
 
+struct request *request_renew(struct request *r)
+{
+	struct request *n = request_new(r->mount, r->fuse, r->node, r->name, &r->info);
+	if (n) {
+		n->again = r->again;
+		n->archives = r->archives;
+	}
+	put(r);
+	return n;
+}
+
 /* --- answers --------------------------------------------------------------------------------------------------------- */
 
 void request_reply_error(struct request *r, int error)

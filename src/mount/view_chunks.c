@@ -96,7 +96,7 @@ static int doc_at_hand(struct mount *m, struct node *folder, struct corpus_doc *
 		return 1;
 	}
 	corpus_doc_unref(doc);
-	return r == 0 || r == -ENOENT || r == -ENOTDIR ? -ESTALE : r;
+	return r == 0 || r == -ENOENT || r == -ENOTDIR || r == -EINPROGRESS ? -ESTALE : r;
 }
 
 static void keep_doc(struct mount *m, struct node *folder, struct corpus_doc *doc)
@@ -186,7 +186,7 @@ static int folder_stat(struct mount *m, struct node *n, struct stat *ret, double
 	if (r == 0)
 		r = corpus_look(m->corpus, path, CORPUS_CHUNKS, &look);
 	if (r < 0)
-		return r == -ENOENT || r == -ENOTDIR || r == -EISDIR || r == -EINVAL ? -ESTALE : r;
+		return r == -ENOENT || r == -ENOTDIR || r == -EISDIR || r == -EINVAL || r == -EINPROGRESS ? -ESTALE : r;
 	if (look.version != n->version || !look.has_text)
 		return -ESTALE;
 	attributes_of(n, ret);

@@ -23,7 +23,11 @@ static bool has_rival(struct mount *m, struct node *parent, const char *name)
 		return false;
 	memcpy(rival, name, size);
 	rival[size] = '\0';
-	return node_child_path(parent, rival, path) == 0 && corpus_stat(m->corpus, path, &st) == 0 && S_ISREG(st.st_mode);
+	if (node_child_path(parent, rival, path) < 0)
+		return false;
+	/* An archive has no text, so that nothing but its record in meta/ takes a name. */
+	int r = parent->view == VIEW_META ? corpus_stat(m->corpus, path, &st) : corpus_stat_shown(m->corpus, path, &st);
+	return r == 0 && S_ISREG(st.st_mode);
 }
 
 /* The source's name of the folder that is shown as `shown`, into `out`. -ENOENT when no folder can be. */
@@ -49,7 +53,7 @@ static int child_folder(struct mount *m, struct node *parent, const char *name, 
 	struct found f = {.attr_timeout = view_source_timeout(m)};
 	int r = node_child_path(parent, name, path);
 	if (r == 0)
-		r = corpus_stat(m->corpus, path, &f.st);
+		r = corpus_stat_shown(m->corpus, path, &f.st);
 	if (r == 0 && (!S_ISDIR(f.st.st_mode) || corpus_hides_folder(m->corpus, path)))
 		r = -ENOENT;
 	static const struct node_facts none = {0};
@@ -70,8 +74,8 @@ static int folder_stat(struct mount *m, struct node *n, struct stat *ret, double
 	char path[NODE_PATH_SIZE];
 	int r = node_path(n, path);
 	if (r == 0)
-		r = corpus_stat(m->corpus, path, ret);
-	if (r == 0 && !S_ISDIR(ret->st_mode))
+		r = corpus_stat_shown(m->corpus, path, ret);
+	if (r == -EINPROGRESS || r == -ENOTDIR || (r == 0 && !S_ISDIR(ret->st_mode)))
 		r = -ESTALE;
 	if (r < 0)
 		return r;
@@ -112,14 +116,14 @@ static int child_file(struct mount *m, struct node *parent, const char *name, co
 	return 0;
 }
 
-/* Looks at the document called `name` in the source. -ENOENT where this view does not show it. */
+/* Looks at the document called `name` in the source. -ENOENT where this view does not show it, -EISDIR for an archive, which is shown as a folder. */
 static int look_at(struct mount *m, struct node *parent, const char *name, struct corpus_look *ret)
 {
 	char path[NODE_PATH_SIZE];
 	int r = node_child_path(parent, name, path);
 	if (r == 0)
 		r = corpus_look(m->corpus, path, view_of_library(parent->view), ret);
-	if (r == -EISDIR || r == -EINVAL)
+	if (r == -EINVAL)
 		return -ENOENT;
 	return r == 0 && parent->view != VIEW_META && !ret->has_text ? -ENOENT : r;
 }
@@ -134,7 +138,7 @@ static int document_stat(struct mount *m, struct node *n, struct stat *ret, doub
 		take_size(n, &look);
 	struct content *c = current ? NULL : content_of(m, n);
 	if (!current && !c)
-		return r < 0 && r != -ENOENT ? r : -ESTALE;
+		return r < 0 && r != -ENOENT && r != -ENOTDIR && r != -EISDIR && r != -EINPROGRESS ? r : -ESTALE;
 	document_attributes(n, ret, ret_timeout);
 	if (c) {
 		content_unref(m, c);
@@ -172,7 +176,7 @@ static void document_ready(struct request *r, int result, void *object)
 		result = -ESTALE;
 	}
 	if (result < 0)
-		request_reply_error(r, result == -ENOENT || result == -EISDIR || result == -EINVAL ? -ESTALE : result);
+		request_reply_error(r, result == -ENOENT || result == -ENOTDIR || result == -EISDIR || result == -EINVAL ? -ESTALE : result);
 	else
 		request_reply_open(r, content_new(m, n, blob, NULL, -1));
 }
@@ -195,7 +199,7 @@ static int child_document(struct mount *m, struct node *parent, const char *name
 	struct corpus_look look;
 	int r = look_at(m, parent, name, &look);
 	if (r < 0)
-		return r;
+		return r == -EISDIR ? -ENOENT : r;
 	return view_suffix(parent->view) ? child_file(m, parent, name, &look, ret) : view_chunk_folder(m, parent, name, &look, ret);
 }
 
@@ -246,14 +250,16 @@ static void folder_look(struct request *r)
 			view_look_similar(r, &look);
 			return;
 		}
-		if (result == -ENOENT)
+		if (result == -ENOENT || result == -EISDIR)
 			result = child_folder(m, r->node, r->name, &f);
 		if (result == -ENOENT)
 			result = child_option(m, r->node, r->name, &f);
 	} else {
 		result = child_of_name(m, r->node, r->name, &f);
 	}
-	if (result < 0)
+	if (result == -EINPROGRESS)
+		view_await_archive(r, r->name, folder_look);
+	else if (result < 0)
 		request_reply_error(r, result);
 	else
 		request_reply_found(r, &f);
@@ -262,12 +268,12 @@ static void folder_look(struct request *r)
 static int list_folder(struct mount *m, struct folder *f, const char *name, bool want, struct listed *ret)
 {
 	char path[NODE_PATH_SIZE];
-	int r = node_child_path(f->node, name, path);
-	if (r < 0 || corpus_hides_folder(m->corpus, path))
+	if (node_child_path(f->node, name, path) < 0 || corpus_hides_folder(m->corpus, path))
 		return -ENOENT;
 	(void)snprintf(f->name, sizeof(f->name), "%s%s", name, has_rival(m, f->node, name) ? ".d" : "");
 	*ret = (struct listed){.name = f->name, .ino = node_child_ino(f->node, name), .type = S_IFDIR};
-	return want ? child_folder(m, f->node, name, &ret->found) : 0;
+	int r = want ? child_folder(m, f->node, name, &ret->found) : 0;
+	return r == -EINPROGRESS ? 0 : r; /* an archive that was not read: looking it up waits for it */
 }
 
 static int list_document(struct mount *m, struct folder *f, const char *name, bool want, struct listed *ret)
@@ -284,14 +290,35 @@ static int list_document(struct mount *m, struct folder *f, const char *name, bo
 	return suffix ? child_file(m, f->node, name, &look, &ret->found) : view_chunk_folder(m, f->node, name, &look, &ret->found);
 }
 
+/* A file that may be an archive, which is a folder; what has only the name of one turns out when it is looked up. */
+static int list_archive(struct mount *m, struct folder *f, const char *name, bool want, struct listed *ret)
+{
+	char path[NODE_PATH_SIZE];
+	struct stat st;
+	int r = node_child_path(f->node, name, path);
+	if (r == 0)
+		r = corpus_stat_shown(m->corpus, path, &st);
+	bool folder = (r == 0 && S_ISDIR(st.st_mode)) || r == -EINPROGRESS;
+	return folder ? list_folder(m, f, name, want, ret) : -ENOENT;
+}
+
+static int list_file(struct mount *m, struct folder *f, const char *name, bool want, struct listed *ret)
+{
+	int r = list_document(m, f, name, want, ret);
+	return r == -EISDIR || r == -EINPROGRESS ? list_archive(m, f, name, want, ret) : r;
+}
+
+/* In meta/ an archive has a record as well, so that every entry of the source counts twice: what it is, and what is in it. */
 static int folder_entry(struct mount *m, struct folder *f, size_t *index, bool want, struct listed *ret)
 {
 	struct source_entry e;
-	while (view_source_entry(f, *index, &e)) {
-		++*index;
-		int r = e.type == DT_DIR   ? list_folder(m, f, e.name, want, ret)
-			: e.type == DT_REG ? list_document(m, f, e.name, want, ret)
-					   : -ENOENT;
+	size_t steps = f->node->view == VIEW_META ? 2 : 1;
+	while (view_source_entry(f, *index / steps, &e)) {
+		bool second = (*index)++ % steps > 0;
+		int r = e.type == DT_DIR   ? second ? -ENOENT : list_folder(m, f, e.name, want, ret)
+			: e.type != DT_REG ? -ENOENT
+			: second	   ? list_archive(m, f, e.name, want, ret)
+					   : list_file(m, f, e.name, want, ret);
 		if (r == 0)
 			return 1;
 		if (r == -ENOMEM)

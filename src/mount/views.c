@@ -53,6 +53,58 @@ enum corpus_view view_of_library(enum view v)
 	return v == VIEW_VECTORS ? CORPUS_VECTORS : v == VIEW_META ? CORPUS_META : v == VIEW_CLEAN ? CORPUS_CLEAN : CORPUS_CHUNKS;
 }
 
+int view_stat(struct mount *m, enum view v, const char *path, struct stat *ret)
+{
+	return v == VIEW_RAW ? corpus_stat(m->corpus, path, ret) : corpus_stat_shown(m->corpus, path, ret);
+}
+
+/* --- archives that were not read yet --------------------------------------------------------------------------------- */
+
+/* Archives lie in one another, and may change while we wait. */
+enum { AWAITED_ARCHIVES = 16 };
+
+static void archive_ready(struct request *r, int result, void *object)
+{
+	corpus_doc_unref(object);
+	/* Whatever became of the archive, there is now something to say. One that does not become readable ends in the count above. */
+	if (result != 0 && result != -ENOENT && result != -ENOTDIR && result != -EISDIR && result != -EINVAL) {
+		request_reply_error(r, result);
+		return;
+	}
+	r = request_renew(r);
+	if (r)
+		r->again(r);
+}
+
+/* The archive to be read for `name`, as it is shown in this view, or as it is called in the source. */
+static int unread_archive(struct request *r, const char *name, char out[NODE_PATH_SIZE])
+{
+	struct mount *m = r->mount;
+	const char *suffix = view_suffix(r->node->view);
+	char path[NODE_PATH_SIZE];
+	int result = name ? node_child_path(r->node, name, path) : node_path(r->node, path);
+	if (result < 0)
+		return result;
+	result = corpus_unread_archive(m->corpus, path, out, NODE_PATH_SIZE);
+	if (result != -ENOENT || !name || !suffix || !names_document(name, suffix))
+		return result;
+	path[strlen(path) - strlen(suffix)] = '\0';
+	return corpus_unread_archive(m->corpus, path, out, NODE_PATH_SIZE);
+}
+
+void view_await_archive(struct request *r, const char *name, void (*again)(struct request *r))
+{
+	char path[NODE_PATH_SIZE];
+	int result = r->archives++ < AWAITED_ARCHIVES ? unread_archive(r, name, path) : -EIO;
+	r->again = again;
+	if (result == 0)
+		request_document(r, path, CORPUS_META, archive_ready);
+	else if (result == -ENOENT)
+		again(r); /* it was read meanwhile */
+	else
+		request_reply_error(r, result);
+}
+
 double view_source_timeout(struct mount *m)
 {
 	return corpus_watching(m->corpus) ? TIMEOUT_WATCHED : TIMEOUT_UNWATCHED;
@@ -178,12 +230,16 @@ void view_open_source_folder(struct request *r)
 	struct stat st;
 	int result = node_path(r->node, path);
 	if (result == 0)
-		result = corpus_stat(m->corpus, path, &st);
+		result = view_stat(m, r->node->view, path, &st);
+	if (result == -EINPROGRESS) {
+		view_await_archive(r, NULL, view_open_source_folder);
+		return;
+	}
 	if (result == 0 && !S_ISDIR(st.st_mode))
 		result = -ESTALE;
 	struct folder *f = result == 0 ? folder_new(m, r->node) : NULL;
 	if (!f)
-		request_reply_error(r, result == 0 ? -ENOMEM : result == -ENOENT ? -ESTALE : result);
+		request_reply_error(r, result == 0 ? -ENOMEM : result == -ENOENT || result == -ENOTDIR ? -ESTALE : result);
 	else
 		request_reply_folder(r, f, listing_is_fresh(r->node, &st));
 }

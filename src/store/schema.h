@@ -8,7 +8,7 @@
 
 #include "store/store.h"
 
-enum { STORE_FORMAT = 2 };
+enum { STORE_FORMAT = 3 };
 
 enum table {
 	TABLE_INFO,        /* name -> format, counters */

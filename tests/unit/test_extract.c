@@ -63,12 +63,15 @@ static void detection(void)
 	chooses(BYTES("PK\3\4\0\0mimetypeapplication/vnd.oasis.opendocument.graphics"), "x", "none", "application/x-office");
 	chooses(BYTES("PK\3\4\0\0mimetypeapplication/epub+zip"), "x", "epub", "application/epub+zip");
 	chooses(BYTES("PK\3\4\0\0mimetypeapplication/vnd.oasis.opendocument.text"), "x.zip", "odt", "application/vnd.oasis.opendocument.text");
-	chooses(BYTES("PK\3\4\0\0a.txt"), "x", "none", "application/x-archive");
+	chooses(BYTES("PK\3\4\0\0a.txt"), "x", "archive", "application/x-archive");
+	chooses(BYTES("PK\3\4\0\0a.txt"), "x.whl", "none", "application/x-archive");
+	chooses(BYTES("PK\3\4\0\0META-INF/MANIFEST.MF"), "x.zip", "none", "application/x-archive");
+	chooses(BYTES("7z\xbc\xaf\x27\x1c"), "x", "archive", "application/x-archive");
 	chooses(BYTES("BZh91AY&SY\0"), "x.txt.bz2", "bzip2", "application/x-bzip2");
 	chooses(BYTES("BZh is how a letter may begin"), "x", "text", "text/plain");
 	chooses(BYTES("\xfd" "7zXZ\0"), "x", "xz", "application/x-xz");
 	chooses(BYTES("\x28\xb5\x2f\xfd"), "x.log.zst", "zstd", "application/zstd");
-	chooses(BYTES("\x28\xb5\x2f\xfd"), "x.tar.zst", "none", "application/x-archive");
+	chooses(BYTES("\x28\xb5\x2f\xfd"), "x.tar.zst", "archive", "application/x-archive");
 	chooses(BYTES("\x7f" "ELF\2\1"), "x", "none", "application/x-executable");
 	chooses(BYTES("MZ is how a letter may begin"), "x", "text", "text/plain");
 	chooses(BYTES("MZ\x90\0\3\0"), "x", "none", "application/x-executable");
