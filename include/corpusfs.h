@@ -167,6 +167,7 @@ struct corpus_caller {
 	gid_t gid;
 	const gid_t *groups;
 	size_t group_count;
+	bool everything; /* may read whatever the modes say, as root does */
 };
 
 /* A question with its options. Opaque; made from the words that stand on the mount and on the command line. */

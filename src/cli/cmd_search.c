@@ -24,7 +24,8 @@ struct question {
 	struct where where;
 	struct buf text;    /* the query's words */
 	struct buf folder;  /* "@in=..." or empty: --in and the folder that WHERE names */
-	struct excerpt_words words;
+	struct excerpt_words words; /* they point into `text` and `explanation` */
+	struct report_explanation explanation;
 	bool colour;
 	bool terminal;
 };
@@ -106,9 +107,19 @@ static void print_hit(const struct question *q, const struct corpus_hit *hit)
 	}
 }
 
-static void warn_degraded(void)
+/* Before the hits are printed: which words were taken for typing errors, so that the others are marked in what was found. */
+static void explain(struct question *q, struct span json)
 {
-	out_error("the search is degraded: a part of the index was not available; `corpusfs status` tells more");
+	report_read_explanation(json, &q->explanation);
+	for (unsigned i = 0; i < q->explanation.correction_count; i++) {
+		const char *typed = q->explanation.corrections[i].typed, *searched = q->explanation.corrections[i].searched;
+		out_error("searched for \"%s\" instead of \"%s\", which is in no document", searched, typed);
+		for (size_t k = 0; k < q->words.count; k++)
+			if (span_equal(q->words.words[k], span_of(typed)))
+				q->words.words[k] = span_of(searched);
+	}
+	if (q->explanation.degraded)
+		out_error("the search is degraded: a part of the index was not available; `corpusfs status` tells more");
 }
 
 /* --- through a mount ----------------------------------------------------------------------------------------------- */
@@ -204,17 +215,17 @@ static int print_result_json(int folder)
 	return r;
 }
 
-static void check_degraded(int folder)
+static void explain_folder(struct question *q, int folder)
 {
 	struct buf text;
 	buf_init(&text, LIMIT_JSON_BYTES);
 	int CLEANUP_FD fd = openat(folder, ".explain.json", O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && out_read_fd(fd, &text) == 0 && report_is_degraded(buf_span(&text)))
-		warn_degraded();
+	if (fd >= 0 && out_read_fd(fd, &text) == 0)
+		explain(q, buf_span(&text));
 	buf_release(&text);
 }
 
-static enum exit_code search_mount(const struct question *q)
+static enum exit_code search_mount(struct question *q)
 {
 	char top[PATH_MAX + 8];
 	(void)snprintf(top, sizeof(top), "%s/search", q->where.mountpoint);
@@ -223,13 +234,14 @@ static enum exit_code search_mount(const struct question *q)
 	build_search_path(q, &path);
 	int CLEANUP_FD search = open(top, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int CLEANUP_FD folder = search < 0 ? -1 : openat(search, buf_error(&path) ? "" : path.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (folder >= 0)
+		explain_folder(q, folder);
 	int r = folder < 0 ? (buf_error(&path) ? -ENAMETOOLONG : -errno) : q->config->json ? print_result_json(folder) : print_result_folder(q, folder);
 	buf_release(&path);
 	if (r < 0) {
 		where_explain(top, -r);
 		return EXIT_ERROR;
 	}
-	check_degraded(folder);
 	return r > 0 ? EXIT_FINE : EXIT_NOTHING;
 }
 
@@ -252,22 +264,31 @@ static int print_results(const struct question *q, struct corpus_results *result
 	return 0;
 }
 
-static enum exit_code search_corpus(const struct question *q, struct corpus *corpus, const struct corpus_query *query)
+static void explain_results(struct question *q, struct corpus_results *results)
+{
+	struct corpus_blob *blob = NULL;
+	if (corpus_results_blob(results, CORPUS_EXPLAIN_JSON, &blob) < 0)
+		return;
+	explain(q, (struct span){corpus_blob_data(blob), corpus_blob_size(blob)});
+	corpus_blob_unref(blob);
+}
+
+static enum exit_code search_corpus(struct question *q, struct corpus *corpus, const struct corpus_query *query)
 {
 	struct corpus_results *results = NULL;
 	int r = ask_corpus(corpus, query, &results);
-	if (r == 0)
+	if (r == 0) {
+		explain_results(q, results);
 		r = print_results(q, results);
+	}
 	enum exit_code code = r < 0 ? EXIT_ERROR : corpus_results_count(results) > 0 ? EXIT_FINE : EXIT_NOTHING;
 	if (r < 0)
 		out_error("%s: the search failed: %s", q->where.source, strerror(-r));
-	else if (corpus_results_degraded(results))
-		warn_degraded();
 	corpus_results_unref(results);
 	return code;
 }
 
-static enum exit_code search_source(const struct question *q, const struct corpus_query *query)
+static enum exit_code search_source(struct question *q, const struct corpus_query *query)
 {
 	struct corpus *corpus = NULL;
 	bool owned = false;

@@ -2,6 +2,7 @@
 
 #include "cli/output.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,18 +12,18 @@
 #define QUIET_SECONDS 0.3
 
 /* The one thing a signal handler may touch. */
-static volatile sig_atomic_t interrupted;
+static atomic_int interrupted;
 
 static void on_signal(int number)
 {
 	(void)number;
-	interrupted = 1;
+	atomic_store(&interrupted, 1);
 }
 
 void progress_begin(struct progress *p, const char *what)
 {
 	*p = (struct progress){.what = what, .terminal = isatty(STDERR_FILENO) != 0};
-	interrupted = 0;
+	atomic_store(&interrupted, 0);
 	struct sigaction action = {.sa_handler = on_signal};
 	(void)sigemptyset(&action.sa_mask);
 	(void)sigaction(SIGINT, &action, &p->old_int);
@@ -119,7 +120,7 @@ int progress_update(void *progress, const struct corpus_progress *now)
 		(void)fflush(stderr);
 		p->drawn = true;
 	}
-	return interrupted;
+	return atomic_load(&interrupted);
 }
 
 bool progress_end(struct progress *p)
@@ -128,5 +129,5 @@ bool progress_end(struct progress *p)
 		(void)fputs("\r\033[K", stderr);
 	(void)sigaction(SIGINT, &p->old_int, NULL);
 	(void)sigaction(SIGTERM, &p->old_term, NULL);
-	return interrupted;
+	return atomic_load(&interrupted) != 0;
 }

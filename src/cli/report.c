@@ -158,12 +158,20 @@ int report_read_progress(struct span json, struct report_progress *ret)
 	return 0;
 }
 
-bool report_is_degraded(struct span json)
+void report_read_explanation(struct span json, struct report_explanation *ret)
 {
-	json_t *root = load(json);
-	bool degraded = json_is_true(json_object_get(root, "degraded"));
+	json_t *root = load(json), *all = json_object_get(root, "corrections"), *one;
+	struct report_explanation x = {.degraded = json_is_true(json_object_get(root, "degraded"))};
+	size_t i;
+	json_array_foreach (all, i, one) {
+		if (x.correction_count == REPORT_CORRECTIONS)
+			break;
+		(void)snprintf(x.corrections[x.correction_count].typed, sizeof(x.corrections[0].typed), "%s", string(one, "typed"));
+		(void)snprintf(x.corrections[x.correction_count].searched, sizeof(x.corrections[0].searched), "%s", string(one, "searched"));
+		x.correction_count++;
+	}
 	json_decref(root);
-	return degraded;
+	*ret = x;
 }
 
 /* --- eval ---------------------------------------------------------------------------------------------------------- */

@@ -29,7 +29,16 @@ int report_baseline_open(struct span json, struct report_baseline **ret);
 void report_baseline_close(struct report_baseline *b); /* accepts NULL */
 /* 0, -ENOENT for a query that is not in it, -EBADMSG. */
 int report_baseline_value(const struct report_baseline *b, const char *query, double *ret);
-/* True when an explanation of a search says "degraded". */
-bool report_is_degraded(struct span json);
+/* What an explanation of a search (.explain.json) says that its asker should know. */
+enum { REPORT_CORRECTIONS = 8 };
+struct report_explanation {
+	bool degraded;
+	struct {
+		char typed[104], searched[104];
+	} corrections[REPORT_CORRECTIONS];
+	unsigned correction_count;
+};
+/* Of text that is no such explanation, nothing. */
+void report_read_explanation(struct span json, struct report_explanation *ret);
 
 #endif

@@ -18,7 +18,7 @@ struct access {
 	gid_t gid;
 	gid_t *groups;
 	size_t group_count;
-	bool everything; /* the owner of the process, or root: sees what the daemon sees */
+	bool everything; /* the owner of the process, or a root with a root's rights: sees what the daemon sees */
 	struct {
 		uint64_t hash; /* of the folder's path; 0: empty */
 		bool may_pass;
@@ -31,7 +31,7 @@ int access_new(struct corpus *c, const struct corpus_caller *caller, struct acce
 	if (!a)
 		return -ENOMEM;
 	a->c = c;
-	a->everything = !caller || caller->uid == 0 || caller->uid == geteuid();
+	a->everything = !caller || caller->everything || (caller->uid != 0 && caller->uid == geteuid());
 	if (caller) {
 		a->uid = caller->uid;
 		a->gid = caller->gid;

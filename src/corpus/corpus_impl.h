@@ -210,6 +210,8 @@ struct corpus_query {
 
 /* True when a path passes @in and @type. */
 bool query_matches_path(const struct corpus_query *q, const char *path);
+/* A filter is a folder, a file, or a glob over the whole path; a glob without a slash is also tried on the file name. '*' crosses slashes. */
+bool query_path_matches(const char *filter, const char *path);
 
 /* --- exact names (exact.c) ------------------------------------------------------------------------------------------ */
 

@@ -250,8 +250,7 @@ size_t corpus_decode_component(const char *component, size_t size, char *out)
 
 /* --- filters ------------------------------------------------------------------------------------------------------- */
 
-/* A folder, a file, or a glob over the whole path; a glob without a slash is also tried on the file name. '*' crosses slashes. */
-static bool matches_in(const char *filter, const char *path)
+bool query_path_matches(const char *filter, const char *path)
 {
 	if (strpbrk(filter, "*?["))
 		return fnmatch(filter, path, 0) == 0 || (!strchr(filter, '/') && fnmatch(filter, path_base_name(path).data, 0) == 0);
@@ -270,7 +269,7 @@ bool query_matches_path(const struct corpus_query *q, const char *path)
 {
 	bool good = q->in_count == 0;
 	for (unsigned i = 0; i < q->in_count && !good; i++)
-		good = matches_in(q->in[i], path);
+		good = query_path_matches(q->in[i], path);
 	if (!good || q->type_count == 0)
 		return good;
 	good = false;

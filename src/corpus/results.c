@@ -1,9 +1,9 @@
-/* Searches: a query becomes a frozen set of hits, each with its document's path, place and text; and the forms that set is shown in. */
+/* Searches: a query becomes a frozen set of hits, each with its document's path, place and text. */
+#include "results.h"
+
 #include "jobs.h"
 #include "remote.h"
 
-#include "base/cleanup.h"
-#include "base/json.h"
 #include "vec/vec.h"
 
 #include <errno.h>
@@ -13,25 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { MAX_NAME_BYTES = 200, BYTES_PER_TOKEN = 4, MAX_HEADING_DEPTH = 64, MAX_EXACT = 64 };
-
-struct corpus_results {
-	atomic_uint refs;
-	struct corpus_query *query;
-	char *similar_to; /* or NULL */
-	struct corpus_hit *hits;
-	char **headings; /* of each hit: its headings from the outside in, NUL-terminated, ending with an empty one */
-	uint32_t count;
-	uint64_t generation;
-	bool degraded;
-	char degraded_reason[ERR_TEXT_SIZE];
-	struct search_results found; /* its hits are released; the figures are for .explain.json */
-	bool figures; /* of the whole corpus, which only who may read it all is told */
-	uint64_t files, indexed_documents, documents;
-	size_t exact_names; /* documents put first because the query is their name */
-	char model[64]; /* whose vectors took part, or "" */
-	float keyword_weight;
-};
+enum { MAX_NAME_BYTES = 200, MAX_HEADING_DEPTH = 64, MAX_EXACT = 64 };
 
 /* --- life ---------------------------------------------------------------------------------------------------------- */
 
@@ -61,6 +43,7 @@ void corpus_results_unref(struct corpus_results *r)
 	free(r->hits);
 	free(r->headings);
 	free(r->similar_to);
+	asked_release(&r->asked);
 	corpus_query_free(r->query);
 	free(r);
 }
@@ -100,6 +83,7 @@ uint64_t corpus_generation(struct corpus *c)
 /* Finds the path under which a document is shown: the first, in byte order, that exists, passes the filters and may be read. */
 struct path_choice {
 	const struct corpus_query *query;
+	struct asked *asked;
 	struct access *access;
 	struct ignore *ignore;
 	char path[LIMIT_PATH_BYTES + 1];
@@ -115,6 +99,8 @@ static int try_path(void *context, struct span path)
 	choice->path[path.size] = '\0';
 	if (!query_matches_path(choice->query, choice->path) || ignore_check(choice->ignore, choice->path, false) || !access_may_read(choice->access, choice->path, &choice->st))
 		return 0;
+	if (!asked_fits_path(choice->asked, choice->path))
+		return 0;
 	return !choice->query->since || choice->st.st_mtim.tv_sec >= choice->query->since;
 }
 
@@ -128,6 +114,9 @@ struct search_context {
 
 static bool document_path(struct search_context *s, uint32_t doc)
 {
+	struct store_doc d;
+	if (s->choice.asked->field_count && (store_get_doc(s->read, doc, &d) < 0 || !asked_fits_title(s->choice.asked, d.title)))
+		return false;
 	return doc != s->exclude && store_each_doc_path(s->read, doc, try_path, &s->choice) == 1;
 }
 
@@ -284,9 +273,9 @@ static bool aim_remote(struct corpus *c, struct corpus_results *out, struct aim 
 {
 	struct remote_model m;
 	struct err err;
-	if (out->query->mode == CORPUS_KEYWORD || !remote_serves(c, &m))
+	if (out->query->mode == CORPUS_KEYWORD || out->asked.bare || !remote_serves(c, &m))
 		return false;
-	if (remote_query(c, &m, buf_span(&out->query->text), aim->x, &err) < 0) {
+	if (remote_query(c, &m, out->asked.syntax.words, aim->x, &err) < 0) {
 		struct err reason;
 		(void)err_fail(&reason, 0, "the embedding server is not used: %s", err.text);
 		note_degraded(out, reason.text);
@@ -300,10 +289,10 @@ static bool aim_remote(struct corpus *c, struct corpus_results *out, struct aim 
 /* The query's own vector, or why there is none. */
 static void embed_query(struct corpus *c, struct corpus_results *out, float *x, bool *ret_have)
 {
-	struct span text = buf_span(&out->query->text);
+	struct span text = out->asked.syntax.words;
 	struct err err;
 	*ret_have = false;
-	if (out->query->mode == CORPUS_KEYWORD)
+	if (out->query->mode == CORPUS_KEYWORD || out->asked.bare)
 		return;
 	if (!c->embedder) {
 		note_degraded(out, "no embedding model is loaded");
@@ -348,9 +337,10 @@ static int embed_document(struct corpus *c, struct store_read *read, uint32_t id
 }
 
 /* Whether any document might have to be left out; a search without such a need skips one look-up a document. */
-static bool needs_filter(const struct corpus_query *q, const struct access *a)
+static bool needs_filter(const struct corpus_results *out, const struct access *a)
 {
-	return q->in_count || q->type_count || q->since || !access_sees_everything(a);
+	const struct corpus_query *q = out->query;
+	return out->asked.field_count || q->in_count || q->type_count || q->since || !access_sees_everything(a);
 }
 
 static enum search_mode search_mode(const struct corpus_results *out, bool have_vector)
@@ -468,10 +458,11 @@ static int run_request(struct corpus *c, struct worker *w, struct search_context
 	if (r < 0)
 		return r;
 	const struct corpus_query *q = out->query;
-	bool filter = s->exclude || needs_filter(q, s->choice.access);
+	bool filter = s->exclude || needs_filter(out, s->choice.access);
 	struct search_request request = {
 		.mode = search_mode(out, aim->have),
-		.text = buf_span(&q->text),
+		.text = out->similar_to ? buf_span(&q->text) : buf_span(&out->asked.text),
+		.everything = out->asked.bare,
 		.vector = aim->have ? aim->x : NULL,
 		.space = space,
 		.keyword_weight = aim->space.keyword_weight,
@@ -518,6 +509,22 @@ static void wait_for_first_documents(struct corpus *c)
 		(void)nanosleep(&(struct timespec){0, STEP_MS * 1000000L}, NULL);
 }
 
+/* A query that is the name of something is meant as it stands. */
+static int prepare_question(struct corpus *c, struct corpus_results *out, struct access *access)
+{
+	struct store_read *read;
+	uint32_t named;
+	int r = asked_init(&out->asked, buf_span(&out->query->text));
+	if (r == 0)
+		r = store_read_begin(c->store, &read);
+	if (r < 0)
+		return r;
+	if (exact_find(read, buf_span(&out->query->text), access, &named, 1) == 0)
+		r = asked_mend(&out->asked, c->embedder, read, access);
+	store_read_end(read);
+	return r;
+}
+
 static void run_search(struct task *t, struct worker *w)
 {
 	struct search_task *task = (struct search_task *)t;
@@ -528,6 +535,8 @@ static void run_search(struct task *t, struct worker *w)
 	int r = !s || !aim.x ? -ENOMEM : waits_alive(c, task->waiter) ? 0 : -ECANCELED;
 	if (r == 0)
 		wait_for_first_documents(c);
+	if (r == 0 && !out->similar_to)
+		r = prepare_question(c, out, task->access);
 	/* Before the read transaction: a server may take seconds, and a snapshot that is held keeps the store from reusing pages. */
 	if (r == 0 && !task->results->similar_to && !aim_remote(c, out, &aim))
 		embed_query(c, out, aim.x, &aim.have);
@@ -535,6 +544,7 @@ static void run_search(struct task *t, struct worker *w)
 		r = store_read_begin(c->store, &s->read);
 	if (r == 0) {
 		s->choice.query = out->query;
+		s->choice.asked = &out->asked;
 		s->choice.access = task->access;
 		s->choice.ignore = c->ignore;
 		note_coverage(c, s, out);
@@ -595,263 +605,4 @@ int corpus_similar(struct corpus *c, const char *path, const struct corpus_query
 		   struct corpus_wait *wait)
 {
 	return start_search(c, q, path, caller, wait);
-}
-
-/* --- forms --------------------------------------------------------------------------------------------------------- */
-
-static void add_headings(struct jsonw *j, const char *headings)
-{
-	jsonw_array(j);
-	for (; *headings; headings += strlen(headings) + 1)
-		jsonw_string(j, headings);
-	jsonw_array_end(j);
-}
-
-static void add_pair(struct jsonw *j, const char *key, uint64_t a, uint64_t b)
-{
-	jsonw_key(j, key);
-	jsonw_array(j);
-	jsonw_uint(j, a);
-	jsonw_uint(j, b);
-	jsonw_array_end(j);
-}
-
-static void add_hit(struct jsonw *j, const struct corpus_hit *h, const char *headings)
-{
-	jsonw_object(j);
-	jsonw_key(j, "rank");
-	jsonw_uint(j, h->rank);
-	jsonw_key(j, "path");
-	jsonw_string(j, h->path);
-	jsonw_key(j, "chunk");
-	jsonw_uint(j, h->chunk);
-	jsonw_key(j, "score");
-	jsonw_float(j, (double)h->score);
-	jsonw_key(j, "bm25");
-	jsonw_float(j, (double)h->bm25);
-	jsonw_key(j, "cosine");
-	jsonw_float(j, (double)h->cosine);
-	add_pair(j, "bytes", h->first, h->end);
-	add_pair(j, "lines", h->line_first, h->line_last);
-	jsonw_key(j, "page");
-	if (h->page)
-		jsonw_uint(j, h->page);
-	else
-		jsonw_null(j);
-	jsonw_key(j, "heading");
-	add_headings(j, headings);
-	jsonw_key(j, "title");
-	jsonw_string(j, h->title);
-	jsonw_key(j, "text");
-	jsonw_span(j, (struct span){h->text, h->text_size});
-	jsonw_object_end(j);
-}
-
-static void form_jsonl(const struct corpus_results *r, struct buf *out)
-{
-	for (uint32_t i = 0; i < r->count; i++) {
-		struct jsonw j;
-		jsonw_init(&j, out);
-		add_hit(&j, &r->hits[i], r->headings[i]);
-		buf_add_char(out, '\n');
-	}
-}
-
-static void add_question(struct jsonw *j, const struct corpus_results *r)
-{
-	jsonw_key(j, r->similar_to ? "similar_to" : "query");
-	jsonw_span(j, r->similar_to ? span_of(r->similar_to) : buf_span(&r->query->text));
-	jsonw_key(j, "degraded");
-	jsonw_bool(j, r->degraded);
-}
-
-static void form_json(const struct corpus_results *r, struct buf *out)
-{
-	struct jsonw j;
-	jsonw_init(&j, out);
-	jsonw_object(&j);
-	add_question(&j, r);
-	jsonw_key(&j, "hits");
-	jsonw_array(&j);
-	for (uint32_t i = 0; i < r->count; i++)
-		add_hit(&j, &r->hits[i], r->headings[i]);
-	jsonw_array_end(&j);
-	jsonw_object_end(&j);
-	buf_add_char(out, '\n');
-}
-
-static void add_figures(struct jsonw *j, const struct search_results *f)
-{
-	jsonw_key(j, "terms");
-	jsonw_string(j, f->terms);
-	jsonw_key(j, "eligible_chunks");
-	jsonw_uint(j, f->eligible_chunks);
-	jsonw_key(j, "scored_by_keyword");
-	jsonw_uint(j, f->scored_by_keyword);
-	jsonw_key(j, "scored_by_vector");
-	jsonw_uint(j, f->scored_by_vector);
-	jsonw_key(j, "bm25_max");
-	jsonw_float(j, (double)f->bm25_max);
-	jsonw_key(j, "cosine_min");
-	jsonw_float(j, (double)f->cosine_min);
-	jsonw_key(j, "cosine_max");
-	jsonw_float(j, (double)f->cosine_max);
-}
-
-/* What speaks of all documents, also of those that this caller may not read. */
-static void add_corpus_figures(struct jsonw *j, const struct corpus_results *r)
-{
-	add_figures(j, &r->found);
-	jsonw_key(j, "exact_names");
-	jsonw_uint(j, r->exact_names);
-	jsonw_key(j, "generation");
-	jsonw_uint(j, r->generation);
-	jsonw_key(j, "coverage");
-	jsonw_object(j);
-	jsonw_key(j, "files");
-	jsonw_uint(j, r->files);
-	jsonw_key(j, "documents");
-	jsonw_uint(j, r->documents);
-	jsonw_key(j, "indexed_documents");
-	jsonw_uint(j, r->indexed_documents);
-	jsonw_object_end(j);
-}
-
-static void form_explain(const struct corpus_results *r, struct buf *out)
-{
-	static const char *const modes[] = {[CORPUS_HYBRID] = "hybrid", [CORPUS_KEYWORD] = "keyword", [CORPUS_VECTOR] = "vector"};
-	struct jsonw j;
-	jsonw_init(&j, out);
-	jsonw_object(&j);
-	add_question(&j, r);
-	if (r->degraded) {
-		jsonw_key(&j, "degraded_reason");
-		jsonw_string(&j, r->degraded_reason);
-	}
-	jsonw_key(&j, "mode");
-	jsonw_string(&j, r->similar_to ? "vector" : modes[r->query->mode]);
-	jsonw_key(&j, "formula");
-	jsonw_string(&j, "score = w * bm25 / bm25_max + (1 - w) * (cosine - cosine_min) / (cosine_max - cosine_min)");
-	jsonw_key(&j, "keyword_weight");
-	jsonw_float(&j, (double)r->found.keyword_weight);
-	jsonw_key(&j, "model");
-	if (*r->model)
-		jsonw_string(&j, r->model);
-	else
-		jsonw_null(&j);
-	jsonw_key(&j, "hits");
-	jsonw_uint(&j, r->count);
-	if (r->figures)
-		add_corpus_figures(&j, r);
-	jsonw_object_end(&j);
-	buf_add_char(out, '\n');
-}
-
-/* --- .context.md ---------------------------------------------------------------------------------------------------- */
-
-/* Whether hit `b` goes on where hit `a` ends. */
-static bool adjacent(const struct corpus_hit *a, const struct corpus_hit *b)
-{
-	return strcmp(a->path, b->path) == 0 && b->chunk == a->chunk + 1;
-}
-
-static int compare_place(const void *a, const void *b, void *context)
-{
-	const struct corpus_results *r = context;
-	const struct corpus_hit *x = &r->hits[*(const uint32_t *)a], *y = &r->hits[*(const uint32_t *)b];
-	int by_path = strcmp(x->path, y->path);
-	return by_path ? by_path : (x->chunk > y->chunk) - (x->chunk < y->chunk);
-}
-
-static void add_citation(struct buf *out, const struct corpus_hit *first, const struct corpus_hit *last)
-{
-	buf_add_string(out, first->path);
-	if (first->page && last->page > first->page)
-		buf_addf(out, ", pages %u-%u", first->page, last->page);
-	else if (first->page)
-		buf_addf(out, ", page %u", first->page);
-	if (last->line_last > first->line_first)
-		buf_addf(out, ", lines %u-%u", first->line_first, last->line_last);
-	else
-		buf_addf(out, ", line %u", first->line_first);
-	if (*first->heading)
-		buf_addf(out, " (%s)", first->heading);
-}
-
-static void add_passage(struct buf *out, const struct corpus_results *r, const uint32_t *order, uint32_t first, uint32_t last, unsigned number)
-{
-	buf_addf(out, "\n## [%u] ", number);
-	add_citation(out, &r->hits[order[first]], &r->hits[order[last]]);
-	buf_add_string(out, "\n\n");
-	for (uint32_t i = first; i <= last; i++)
-		buf_add(out, r->hits[order[i]].text, r->hits[order[i]].text_size);
-	if (out->size && out->data[out->size - 1] != '\n')
-		buf_add_char(out, '\n');
-}
-
-/* Marks the hits that fit the budget, best first; at least one. */
-static void choose_within_budget(const struct corpus_results *r, bool *chosen)
-{
-	uint64_t left = (uint64_t)r->query->budget * BYTES_PER_TOKEN;
-	for (uint32_t i = 0; i < r->count; i++) {
-		chosen[i] = i == 0 || r->hits[i].text_size <= left;
-		left -= chosen[i] && r->hits[i].text_size <= left ? r->hits[i].text_size : 0;
-	}
-}
-
-/* Passages by document, in the order of each document's best hit; within a document in reading order, adjacent chunks as one passage. */
-static int form_context(const struct corpus_results *r, struct buf *out)
-{
-	uint32_t *CLEANUP_FREE order = calloc(r->count + 1, sizeof(*order));
-	bool *CLEANUP_FREE chosen = calloc(r->count + 1, sizeof(*chosen));
-	bool *CLEANUP_FREE shown = calloc(r->count + 1, sizeof(*shown));
-	if (!order || !chosen || !shown)
-		return -ENOMEM;
-	buf_add_string(out, r->similar_to ? "# Similar to: " : "# Passages for: ");
-	buf_add_span(out, r->similar_to ? span_of(r->similar_to) : buf_span(&r->query->text));
-	buf_add_char(out, '\n');
-	choose_within_budget(r, chosen);
-	unsigned number = 0;
-	for (uint32_t i = 0; i < r->count; i++) {
-		if (!chosen[i] || shown[i])
-			continue;
-		uint32_t n = 0;
-		for (uint32_t k = i; k < r->count; k++)
-			if (chosen[k] && !shown[k] && strcmp(r->hits[i].path, r->hits[k].path) == 0) {
-				order[n++] = k;
-				shown[k] = true;
-			}
-		qsort_r(order, n, sizeof(*order), compare_place, (void *)(uintptr_t)r);
-		for (uint32_t first = 0, last; first < n; first = last + 1) {
-			last = first;
-			while (last + 1 < n && adjacent(&r->hits[order[last]], &r->hits[order[last + 1]]))
-				last++;
-			add_passage(out, r, order, first, last, ++number);
-		}
-	}
-	if (r->count == 0)
-		buf_add_string(out, "\nNothing was found.\n");
-	return 0;
-}
-
-int corpus_results_blob(struct corpus_results *r, enum corpus_form form, struct corpus_blob **ret)
-{
-	struct buf out;
-	buf_init(&out, LIMIT_JSON_BYTES);
-	switch (form) {
-	case CORPUS_RESULTS_JSONL:
-		form_jsonl(r, &out);
-		break;
-	case CORPUS_RESULTS_JSON:
-		form_json(r, &out);
-		break;
-	case CORPUS_CONTEXT_MD:
-		if (form_context(r, &out) < 0)
-			out.error = -ENOMEM;
-		break;
-	case CORPUS_EXPLAIN_JSON:
-		form_explain(r, &out);
-		break;
-	}
-	return blob_from_buf(&out, ret);
 }

@@ -18,3 +18,8 @@ int embed_texts(struct embedder *e, enum embed_side side, const struct span *tex
 {
 	return e->kind->texts(e, side, texts, count, out, err);
 }
+
+bool embed_knows(struct embedder *e, struct span word)
+{
+	return e->kind->knows(e, word);
+}

@@ -32,5 +32,7 @@ const struct embed_space *embed_space(const struct embedder *e);
 /* Embeds `count` texts into out[count * dims], unit length each; a text without a known token gives the zero vector. Returns 0 or
  * -ENOMEM with *err filled. Thread-safe. */
 int embed_texts(struct embedder *e, enum embed_side side, const struct span *texts, size_t count, float *out, struct err *err);
+/* Whether the model has this word as a whole: a word that its texts use often. Thread-safe. */
+bool embed_knows(struct embedder *e, struct span word);
 
 #endif

@@ -7,6 +7,8 @@
 struct embedder_kind {
 	/* As embed_texts(). */
 	int (*texts)(struct embedder *e, enum embed_side side, const struct span *texts, size_t count, float *out, struct err *err);
+	/* As embed_knows(). */
+	bool (*knows)(struct embedder *e, struct span word);
 	/* Frees everything, the struct too. */
 	void (*free)(struct embedder *e);
 };

@@ -191,6 +191,19 @@ static int static_texts(struct embedder *e, enum embed_side side, const struct s
 	return rc == 0 ? 0 : err_fail(err, rc, "out of memory");
 }
 
+static bool static_knows(struct embedder *e, struct span word)
+{
+	struct static_model *m = (struct static_model *)e;
+	struct worker *w = NULL;
+	const uint32_t *ids;
+	size_t count = 0;
+	if (worker_take(m, &w) < 0)
+		return false;
+	bool whole = subwords_encode(m->subwords, w->subwords, word, 2, &ids, &count) == 0 && count == 1;
+	worker_give_back(m, w);
+	return whole;
+}
+
 /* --- life --- */
 
 static void static_free(struct embedder *e)
@@ -206,7 +219,7 @@ static void static_free(struct embedder *e)
 	free(m);
 }
 
-static const struct embedder_kind static_kind = {static_texts, static_free};
+static const struct embedder_kind static_kind = {static_texts, static_knows, static_free};
 
 static void free_embedder(struct embedder **e)
 {

@@ -26,6 +26,8 @@ int decode_text(struct span s, const char *declared, struct buf *store, char enc
 int decode_unicode(struct span s, struct buf *store, struct span *ret);
 /* Converts from a named set, appending to `out`. -EINVAL when iconv does not know the set. */
 int decode_from(const char *set, struct span s, struct buf *out);
+/* The same for a code page of Windows, as RTF and the older Office formats give it; an unknown one is taken for 1252. Each is preloaded but UTF-8. */
+void decode_code_page(int page, char set[DECODE_NAME_SIZE]);
 /* iconv loads a module from a file for each set, which a parser child may not do. decode_preload loads those of the usual sets; its children
  * inherit them. Not thread-safe. */
 void decode_preload(void);

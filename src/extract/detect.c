@@ -9,7 +9,7 @@
 #include <strings.h>
 
 /* Raise whenever a kind below gets an extractor: documents skipped before are then looked at again. */
-enum { NONE_VERSION = 4 };
+enum { NONE_VERSION = 6 };
 
 #define NONE(media_type, code, message)                                                                                                    \
 	{                                                                                                                                  \
@@ -42,7 +42,7 @@ static const struct magic magics[] = {
 	MAGIC(0, "%PDF-", format_pdf),
 	MAGIC(0, "PK\3\4", format_archive), /* looked into by choose_zip */
 	MAGIC(0, "PK\5\6", format_archive),
-	MAGIC(0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", none_office), /* OLE2: DOC, XLS, PPT, MSG */
+	MAGIC(0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", format_doc), /* OLE2: see choose_ole */
 	MAGIC(0, "{\\rtf", format_rtf),
 	MAGIC(0, "%!PS", none_office),
 	MAGIC(0, "AT&TFORM", none_office), /* DjVu */
@@ -175,6 +175,24 @@ static const struct format *choose_zip(struct span head, enum name_kind kind)
 	return kind == NAME_OFFICE ? &none_office : &format_archive;
 }
 
+/* Which of the four a compound file is, its directory says, which may lie anywhere: their extractor looks inside. */
+static const struct format *choose_ole(enum name_kind kind)
+{
+	switch (kind) {
+	case NAME_XLS:
+		return &format_xls;
+	case NAME_PPT:
+		return &format_ppt;
+	case NAME_MSG:
+		return &format_msg;
+	case NAME_OFFICE: /* Visio, Publisher, Project */
+	case NAME_BINARY: /* installers, thumbnails */
+		return &none_office;
+	default:
+		return &format_doc;
+	}
+}
+
 static bool is_compressed(const struct format *f)
 {
 	return f == &format_gzip || f == &format_bzip2 || f == &format_xz || f == &format_zstd;
@@ -248,6 +266,18 @@ static bool is_mail(struct span head)
 	return known >= 3 && certain >= 1;
 }
 
+/* What browsers write into the message that a web page is saved as. */
+static bool is_saved_page(struct span head)
+{
+	return has(head, "multipart/related") && (has(head, "Snapshot-Content-Location:") || begins(head, 0, "From: <Saved by") || begins(head, 0, "From: \"Saved by"));
+}
+
+static bool is_card(struct span head)
+{
+	size_t at = skip_blank(head, 0);
+	return begins(head, at, "BEGIN:VCALENDAR") || begins(head, at, "BEGIN:VCARD");
+}
+
 static const struct format *choose_text(struct span head, enum name_kind kind)
 {
 	switch (kind) {
@@ -264,6 +294,13 @@ static const struct format *choose_text(struct span head, enum name_kind kind)
 		return memchr(head.data, '{', head.size) ? &format_notebook : &format_text_plain;
 	case NAME_MAIL:
 		return &format_mail;
+	case NAME_XML:
+		return is_html(head) ? &format_html : begins(head, skip_blank(head, 0), "<") ? &format_xml : &format_text_plain;
+	case NAME_ICS:
+	case NAME_VCF:
+		return is_card(head) ? (kind == NAME_ICS ? &format_ics : &format_vcf) : &format_text_plain;
+	case NAME_MHTML:
+		return is_mail(head) ? &format_mhtml : is_html(head) ? &format_html : &format_text_plain;
 	case NAME_RST:
 		return &format_text_rst;
 	case NAME_TABLE:
@@ -271,8 +308,17 @@ static const struct format *choose_text(struct span head, enum name_kind kind)
 	case NAME_IMAGE: /* SVG and XPM are text to a computer only */
 		return &none_image;
 	default:
-		return is_html(head) ? &format_html : is_mail(head) ? &format_mail : &format_text_plain;
+		break;
 	}
+	if (is_html(head))
+		return &format_html;
+	if (is_mail(head))
+		return is_saved_page(head) ? &format_mhtml : &format_mail;
+	if (begins(head, 0, "<?xml "))
+		return &format_xml;
+	if (is_card(head))
+		return begins(head, skip_blank(head, 0), "BEGIN:VCARD") ? &format_vcf : &format_ics;
+	return &format_text_plain;
 }
 
 /* ASCII out of UTF-16 or UTF-32, enough to recognise a tag. */
@@ -293,6 +339,8 @@ static const struct format *choose_format(struct span head, struct span name)
 	const struct format *found = choose_by_magic(head);
 	if (found == &format_archive && head.data[0] == 'P')
 		return choose_zip(head, kind);
+	if (found == &format_doc)
+		return choose_ole(kind);
 	if (found)
 		return is_compressed(found) && kind == NAME_ARCHIVE ? &format_archive : found;
 	size_t skip;

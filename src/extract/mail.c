@@ -1,5 +1,6 @@
 /* Mail: one message (RFC 5322 and MIME, RFC 2045 to 2049) or a mailbox of them (RFC 4155) -> Markdown. Own code: gmime and the GLib under it
  * are far larger than the part of MIME that text needs, and would be loaded into every start of the program. */
+#include "extract/mail.h"
 #include "extract/decode.h"
 #include "extract/format.h"
 #include "extract/markdown.h"
@@ -16,6 +17,7 @@ enum { MAIL_DEPTH = 12, MAIL_PARTS = 2000, MAIL_MESSAGES = 100000, VALUE_SIZE = 
 struct mail {
 	struct buf *text;
 	unsigned parts; /* so far, of one message */
+	struct extract_result *page; /* NULL: mail; else a saved web page */
 };
 
 /* What the header of a message or of a part says. Values are decoded UTF-8. */
@@ -259,9 +261,12 @@ static void paragraph(struct buf *text)
 }
 
 /* Lines as they are; what Markdown would take for markup at their beginning is escaped. */
-static void add_plain(struct span s, struct buf *text)
+void mail_add_plain(struct span s, struct buf *text)
 {
 	s = trim(s);
+	if (s.size == 0)
+		return;
+	paragraph(text);
 	while (s.size > 0) {
 		const char *newline = memchr(s.data, '\n', s.size);
 		size_t size = newline ? (size_t)(newline - s.data) : s.size, shown = size;
@@ -274,6 +279,27 @@ static void add_plain(struct span s, struct buf *text)
 		size += newline != NULL;
 		s.data += size, s.size -= size;
 	}
+}
+
+void mail_add_markdown(struct span s, struct buf *text)
+{
+	paragraph(text);
+	buf_add_span(text, s);
+}
+
+int mail_add_html(struct span utf8, struct buf *text, struct extract_result *page)
+{
+	struct extract_result about = {0};
+	struct buf written;
+	buf_init(&written, text->limit);
+	int r = html_extract(utf8, (struct span){"", 0}, &written, &about);
+	if (r == 0 && about.state == EXTRACT_OK) {
+		mail_add_markdown(buf_span(&written), text);
+		if (page && !page->title[0])
+			memcpy(page->title, about.title, sizeof(page->title));
+	}
+	buf_release(&written);
+	return r;
 }
 
 static int add_text_part(struct mail *m, const struct header *h, struct span body)
@@ -289,20 +315,10 @@ static int add_text_part(struct mail *m, const struct header *h, struct span bod
 		buf_add_span(&bytes, body);
 	add_decoded(h->set, buf_span(&bytes), &utf8);
 	int r = buf_error(&bytes) ? buf_error(&bytes) : buf_error(&utf8);
-	if (r == 0 && type_is(h, "text/html")) {
-		struct extract_result about = {0};
-		struct buf page;
-		buf_init(&page, m->text->limit);
-		r = html_extract(buf_span(&utf8), (struct span){"", 0}, &page, &about);
-		if (r == 0 && about.state == EXTRACT_OK) {
-			paragraph(m->text);
-			buf_add_span(m->text, buf_span(&page));
-		}
-		buf_release(&page);
-	} else if (r == 0 && trim(buf_span(&utf8)).size > 0) {
-		paragraph(m->text);
-		add_plain(buf_span(&utf8), m->text);
-	}
+	if (r == 0 && type_is(h, "text/html"))
+		r = mail_add_html(buf_span(&utf8), m->text, m->page);
+	else if (r == 0)
+		mail_add_plain(buf_span(&utf8), m->text);
 	buf_release(&bytes);
 	buf_release(&utf8);
 	return r;
@@ -355,12 +371,13 @@ static int read_multipart(struct mail *m, const struct header *h, struct span bo
 	return r;
 }
 
-static void add_attachment(struct mail *m, const struct header *h)
+void mail_add_attachment(const char *name, const char *type, struct buf *text)
 {
-	if (!h->file[0] && !type_is(h, "application/"))
-		return;
-	paragraph(m->text);
-	buf_addf(m->text, "Attachment: %s (%s)\n", h->file[0] ? h->file : "without a name", h->type);
+	paragraph(text);
+	buf_addf(text, "Attachment: %s", *name ? name : "without a name");
+	if (*type)
+		buf_addf(text, " (%s)", type);
+	buf_add_char(text, '\n');
 }
 
 static void add_field(struct buf *text, const char *name, const char *value)
@@ -369,17 +386,24 @@ static void add_field(struct buf *text, const char *name, const char *value)
 		buf_addf(text, "%s: %s\n", name, value);
 }
 
+void mail_add_head(const struct mail_fields *f, unsigned depth, struct buf *text)
+{
+	paragraph(text);
+	if (f->subject[0] || f->from[0])
+		buf_addf(text, "%.*s %s\n\n", (int)(depth < 5 ? depth + 1 : 6), "######", f->subject[0] ? f->subject : "(no subject)");
+	add_field(text, "From", f->from);
+	add_field(text, "To", f->to);
+	add_field(text, "Cc", f->cc);
+	add_field(text, "Date", f->date);
+}
+
 static int read_message(struct mail *m, struct span message, unsigned depth)
 {
 	struct header h;
 	(void)read_header(message, &h);
-	paragraph(m->text);
-	if (h.subject[0] || h.from[0])
-		buf_addf(m->text, "%.*s %s\n\n", (int)(depth < 5 ? depth + 1 : 6), "######", h.subject[0] ? h.subject : "(no subject)");
-	add_field(m->text, "From", h.from);
-	add_field(m->text, "To", h.to);
-	add_field(m->text, "Cc", h.cc);
-	add_field(m->text, "Date", h.date);
+	const struct mail_fields fields = {h.subject, h.from, h.to, h.cc, h.date};
+	if (!m->page)
+		mail_add_head(&fields, depth, m->text);
 	return read_entity(m, message, depth);
 }
 
@@ -398,7 +422,9 @@ static int read_entity(struct mail *m, struct span entity, unsigned depth)
 		return read_message(m, body, depth + 1);
 	if ((type_is(&h, "text/plain") || type_is(&h, "text/html")) && !h.attachment)
 		return add_text_part(m, &h, body);
-	add_attachment(m, &h);
+	/* A saved page is stored with its pictures and styles, of which nobody asks for a list. */
+	if (!m->page && (h.file[0] || type_is(&h, "application/")))
+		mail_add_attachment(h.file, h.type, m->text);
 	return 0;
 }
 
@@ -416,10 +442,9 @@ static size_t message_size(struct span s)
 	return s.size;
 }
 
-int mail_extract(struct span bytes, struct span name, struct buf *text, struct extract_result *about)
+static int read_box(struct span bytes, struct buf *text, struct extract_result *about, struct extract_result *page)
 {
-	(void)name;
-	struct mail m = {.text = text};
+	struct mail m = {.text = text, .page = page};
 	bool mailbox = span_starts_with(bytes, "From ");
 	struct header first;
 	int r = 0;
@@ -438,12 +463,34 @@ int mail_extract(struct span bytes, struct span name, struct buf *text, struct e
 		r = read_message(&m, message, 0);
 		bytes.data += size, bytes.size -= size;
 	}
+	return r;
+}
+
+int mail_extract(struct span bytes, struct span name, struct buf *text, struct extract_result *about)
+{
+	(void)name;
+	int r = read_box(bytes, text, about, NULL);
 	if (r == 0 && text->size == 0 && !buf_error(text))
 		return format_fail(about, "no-text", "the mail has no text");
+	return r;
+}
+
+/* A web page saved with its parts (MHTML, RFC 2557) is a message whose parts are the page, its frames and its pictures. */
+int mhtml_extract(struct span bytes, struct span name, struct buf *text, struct extract_result *about)
+{
+	(void)name;
+	int r = read_box(bytes, text, about, about);
+	if (r == 0 && text->size == 0 && !buf_error(text))
+		return format_fail(about, "no-text", "the page has no text");
 	return r;
 }
 
 const struct format format_mail = {
 	.extractor = {"mail", 2, "message/rfc822", TEXT_MARKDOWN, true},
 	.extract = mail_extract,
+};
+
+const struct format format_mhtml = {
+	.extractor = {"mhtml", 1, "multipart/related", TEXT_MARKDOWN, true},
+	.extract = mhtml_extract,
 };

@@ -62,19 +62,6 @@ static unsigned short page_of_charset(int charset)
 	return 0;
 }
 
-static void name_of_page(int page, char set[DECODE_NAME_SIZE])
-{
-	static const struct {
-		int page;
-		const char *set;
-	} names[] = {{437, "CP437"}, {850, "CP850"}, {852, "CP852"}, {866, "CP866"}, {874, "CP874"}, {932, "CP932"}, {936, "GB18030"}, {949, "CP949"},
-		     {950, "BIG5-HKSCS"}, {10000, "MACINTOSH"}};
-	(void)snprintf(set, DECODE_NAME_SIZE, "WINDOWS-%d", page >= 1250 && page <= 1258 ? page : 1252);
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (names[i].page == page)
-			(void)snprintf(set, DECODE_NAME_SIZE, "%s", names[i].set);
-}
-
 static struct group *group(struct rtf *r)
 {
 	return &r->groups[r->depth];
@@ -182,7 +169,7 @@ static void flush_bytes(struct rtf *r)
 		int font = group(r)->font, page = font >= 0 && font < RTF_FONTS && r->font_sets[font] ? r->font_sets[font] : r->code_page;
 		struct buf utf8;
 		buf_init(&utf8, LINE_BYTES * 4);
-		name_of_page(page, set);
+		decode_code_page(page, set);
 		if (decode_from_preloaded(set, bytes, &utf8) == 0)
 			add_utf8(r, buf_span(&utf8));
 		buf_release(&utf8);

@@ -16,6 +16,11 @@ static int text_extract(struct span bytes, struct span name, struct buf *text, s
 	return buf_error(text);
 }
 
+int text_prepare(struct span bytes, struct buf *store, struct extract_result *about, struct span *ret)
+{
+	return decode_text(bytes, "", store, about->encoding, ret);
+}
+
 #define TEXT_FORMAT(media_type, syntax)                                                                                                    \
 	{                                                                                                                                  \
 		.extractor = {"text", 1, media_type, syntax, false}, .extract = text_extract                                               \

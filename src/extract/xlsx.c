@@ -1,5 +1,6 @@
 /* XLSX (SpreadsheetML, ECMA-376 part 1, chapter 18) -> Markdown: each sheet a heading and a table of the values as they were last computed, then
  * comments and the text of drawings. */
+#include "extract/cell.h"
 #include "extract/package.h"
 #include "extract/table.h"
 
@@ -9,8 +10,6 @@
 #include <stdlib.h>
 
 enum { SHEETS = 1000, STYLES = 65536, FORMATS = 4000, STRINGS = 4000000, NAME_SIZE = 128, ID_SIZE = 64, VALUE_SIZE = 32768 };
-
-enum cell_format { CELL_GENERAL, CELL_DATE, CELL_TIME, CELL_ELAPSED, CELL_DATE_TIME, CELL_PERCENT };
 
 struct sheet {
 	char name[NAME_SIZE], id[ID_SIZE];
@@ -93,51 +92,6 @@ static void workbook_start(void *context, const char *name, const char **attribu
 	}
 }
 
-/* What a number format makes of a number, by the letters outside quotes, brackets and escapes. */
-static enum cell_format format_of_code(const char *code)
-{
-	bool date = false, time = false, percent = false, elapsed = false;
-	for (const char *c = code; *c; c++) {
-		if (*c == '"') {
-			for (c++; *c && *c != '"'; c++)
-				;
-		} else if (*c == '[') {
-			elapsed = elapsed || (c[1] && strchr("hHmMsS", c[1]));
-			for (c++; *c && *c != ']'; c++)
-				;
-		} else if (*c == '\\' && c[1]) {
-			c++;
-		} else if (*c == ';') {
-			break; /* what follows is for negative numbers */
-		} else {
-			date = date || strchr("yYdD", *c);
-			time = time || strchr("hHsS", *c);
-			percent = percent || *c == '%';
-		}
-		if (!*c)
-			break;
-	}
-	if (elapsed)
-		return CELL_ELAPSED;
-	if (date || time)
-		return date && time ? CELL_DATE_TIME : date ? CELL_DATE : CELL_TIME;
-	return percent ? CELL_PERCENT : CELL_GENERAL;
-}
-
-/* Formats that have a number instead of a definition (18.8.30). */
-static enum cell_format built_in_format(long id)
-{
-	if (id == 9 || id == 10)
-		return CELL_PERCENT;
-	if (id >= 14 && id <= 17)
-		return CELL_DATE;
-	if (id == 46)
-		return CELL_ELAPSED;
-	if ((id >= 18 && id <= 21) || id == 45 || id == 47)
-		return CELL_TIME;
-	return id == 22 ? CELL_DATE_TIME : CELL_GENERAL;
-}
-
 static void styles_start(void *context, const char *name, const char **attributes)
 {
 	struct xlsx *x = context;
@@ -147,11 +101,11 @@ static void styles_start(void *context, const char *name, const char **attribute
 		const char *code = xml_attribute(attributes, "formatCode");
 		if (code && append(x, (void **)&x->formats, &x->format_count, sizeof(*x->formats), FORMATS)) {
 			x->formats[x->format_count - 1].id = (int)integer(xml_attribute(attributes, "numFmtId"), -1);
-			x->formats[x->format_count - 1].format = format_of_code(code);
+			x->formats[x->format_count - 1].format = cell_format_of_code(code);
 		}
 	} else if (is(name, "xf") && x->in_styles) {
 		long id = integer(xml_attribute(attributes, "numFmtId"), 0);
-		enum cell_format format = built_in_format(id);
+		enum cell_format format = cell_format_built_in(id);
 		for (size_t i = 0; i < x->format_count; i++)
 			if (x->formats[i].id == id)
 				format = x->formats[i].format;
@@ -200,32 +154,6 @@ static void strings_text(void *context, struct span text)
 
 /* --- values -------------------------------------------------------------------------------------------------------- */
 
-/* Days since 1970 -> civil date; the usual era computation (proleptic Gregorian). */
-static void print_date(long days, char *out, size_t size)
-{
-	long z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097;
-	long doe = z - era * 146097, yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	long doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
-	long day = doy - (153 * mp + 2) / 5 + 1, month = mp < 10 ? mp + 3 : mp - 9;
-	(void)snprintf(out, size, "%04ld-%02ld-%02ld", yoe + era * 400 + (month <= 2), month, day);
-}
-
-/* A serial date: days since 1899-12-30 (before March 1900 Excel counts a day that was not) or 1904-01-01; the fraction is the time. */
-static void print_serial(const struct xlsx *x, double serial, enum cell_format format, char *out, size_t size)
-{
-	double whole = floor(serial);
-	long seconds = lround((serial - whole) * 86400);
-	if (seconds == 86400)
-		seconds = 0, whole += 1;
-	char date[64] = "", time[64] = "";
-	print_date((long)whole - (x->date1904 ? 24107 : 25569) + (!x->date1904 && whole < 60), date, sizeof(date));
-	(void)snprintf(time, sizeof(time), seconds % 60 ? "%02ld:%02ld:%02ld" : "%02ld:%02ld", seconds / 3600, seconds / 60 % 60, seconds % 60);
-	if (format == CELL_ELAPSED)
-		(void)snprintf(time, sizeof(time), "%ld:%02ld:%02ld", (long)whole * 24 + seconds / 3600, seconds / 60 % 60, seconds % 60);
-	bool with_date = format == CELL_DATE || format == CELL_DATE_TIME, with_time = !with_date || (format == CELL_DATE_TIME && seconds > 0);
-	(void)snprintf(out, size, "%s%s%s", with_date ? date : "", with_date && with_time ? " " : "", with_time ? time : "");
-}
-
 static void print_number(const struct xlsx *x, const char *value, char *out, size_t size)
 {
 	enum cell_format format = x->style < x->style_count ? (enum cell_format)x->styles[x->style] : CELL_GENERAL;
@@ -233,10 +161,8 @@ static void print_number(const struct xlsx *x, const char *value, char *out, siz
 	double number = strtod(value, &end);
 	if (end == value || *end || !isfinite(number)) {
 		(void)snprintf(out, size, "%s", value);
-	} else if (format == CELL_PERCENT) {
-		(void)snprintf(out, size, "%.10g%%", number * 100);
-	} else if (format != CELL_GENERAL && number >= 0 && number < 2958466) { /* to the end of the year 9999 */
-		print_serial(x, number, format, out, size);
+	} else if (cell_print(number, format, x->date1904, out, size)) {
+		return;
 	} else {
 		/* Fifteen digits are what Excel keeps: 0.1 + 0.2 is 0.3. Long integers, account numbers, stay as they are. */
 		bool plain = strlen(value) <= 15 || !strpbrk(value, ".eE");

@@ -75,9 +75,9 @@ static int feed(void *context, struct span piece, bool last)
 	return XML_GetErrorCode(p->parser) == XML_ERROR_NO_MEMORY ? -ENOMEM : -EBADMSG;
 }
 
-static int start_parse(struct parse *p, const struct xml_events *events, void *context)
+static int start_parse(struct parse *p, const char *encoding, const struct xml_events *events, void *context)
 {
-	*p = (struct parse){.parser = XML_ParserCreateNS(NULL, SEPARATOR), .events = events, .context = context};
+	*p = (struct parse){.parser = XML_ParserCreateNS(encoding, SEPARATOR), .events = events, .context = context};
 	if (!p->parser)
 		return -ENOMEM;
 	XML_SetUserData(p->parser, p);
@@ -90,7 +90,7 @@ static int start_parse(struct parse *p, const struct xml_events *events, void *c
 int xml_parse_entry(struct zip *z, const struct zip_entry *e, const struct xml_events *events, void *context)
 {
 	struct parse p;
-	int r = start_parse(&p, events, context);
+	int r = start_parse(&p, NULL, events, context);
 	if (r < 0)
 		return r;
 	r = zip_read(z, e, feed, &p);
@@ -98,13 +98,23 @@ int xml_parse_entry(struct zip *z, const struct zip_entry *e, const struct xml_e
 	return r;
 }
 
-int xml_parse(struct span bytes, const struct xml_events *events, void *context)
+static int parse_bytes(struct span bytes, const char *encoding, const struct xml_events *events, void *context)
 {
 	struct parse p;
-	int r = start_parse(&p, events, context);
+	int r = start_parse(&p, encoding, events, context);
 	if (r < 0)
 		return r;
 	r = feed(&p, bytes, true);
 	XML_ParserFree(p.parser);
 	return r;
+}
+
+int xml_parse(struct span bytes, const struct xml_events *events, void *context)
+{
+	return parse_bytes(bytes, NULL, events, context);
+}
+
+int xml_parse_utf8(struct span bytes, const struct xml_events *events, void *context)
+{
+	return parse_bytes(bytes, "UTF-8", events, context);
 }

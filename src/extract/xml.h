@@ -23,5 +23,7 @@ const char *xml_attribute(const char **attributes, const char *name);
 int xml_parse_entry(struct zip *z, const struct zip_entry *e, const struct xml_events *events, void *context);
 /* The same for bytes. */
 int xml_parse(struct span bytes, const struct xml_events *events, void *context);
+/* The same for bytes that are UTF-8, whatever they declare. */
+int xml_parse_utf8(struct span bytes, const struct xml_events *events, void *context);
 
 #endif

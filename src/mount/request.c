@@ -9,6 +9,8 @@
 #include "base/hash.h"
 
 #include <errno.h>
+#include <linux/capability.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -288,6 +290,25 @@ static int compare_groups(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* User 0 may read whatever it likes by a capability, which containers take away. One whose capabilities we cannot see, because it is in another
+ * PID namespace, is taken to have none: it sees less, not more. */
+static bool overrides_modes(pid_t pid)
+{
+	static const char name[] = "CapEff:";
+	char path[64], line[256];
+	unsigned long long capabilities = 0;
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	FILE *status = pid > 0 ? fopen(path, "re") : NULL;
+	if (!status)
+		return false;
+	while (fgets(line, sizeof(line), status)) {
+		if (strncmp(line, name, sizeof(name) - 1) == 0)
+			capabilities = strtoull(line + sizeof(name) - 1, NULL, 16);
+	}
+	(void)fclose(status);
+	return capabilities >> CAP_DAC_READ_SEARCH & 1 || capabilities >> CAP_DAC_OVERRIDE & 1;
+}
+
 void request_caller(struct request *r, struct caller *ret)
 {
 	ret->hash = 0;
@@ -298,7 +319,8 @@ void request_caller(struct request *r, struct caller *ret)
 	int count = fuse_req_getgroups(r->fuse, CALLER_GROUPS, ret->groups);
 	count = count < 0 ? 0 : count > CALLER_GROUPS ? CALLER_GROUPS : count;
 	qsort(ret->groups, (size_t)count, sizeof(*ret->groups), compare_groups);
-	ret->who = (struct corpus_caller){context->uid, context->gid, ret->groups, (size_t)count};
-	uint64_t ids[] = {context->uid, context->gid, checksum64(ret->groups, (size_t)count * sizeof(*ret->groups))};
+	bool everything = context->uid == 0 && overrides_modes(context->pid);
+	ret->who = (struct corpus_caller){context->uid, context->gid, ret->groups, (size_t)count, everything};
+	uint64_t ids[] = {context->uid, context->gid, everything, checksum64(ret->groups, (size_t)count * sizeof(*ret->groups))};
 	ret->hash = checksum64(ids, sizeof(ids)) | 1;
 }

@@ -174,6 +174,12 @@ static int score_words(struct searcher *s, struct store_read *r, struct span tex
 	return bm25_score(s, r, terms);
 }
 
+static void score_documents(struct searcher *s)
+{
+	for (uint32_t group = 0; group < s->group_count; group++)
+		s->bm25[s->doc_first[group]] = 1;
+}
+
 static bool is_zero(const float *x, uint32_t dims)
 {
 	for (uint32_t i = 0; i < dims; i++)
@@ -203,6 +209,8 @@ static int score_chunks(struct searcher *s, struct store_read *r, const struct s
 		int result = score_words(s, r, text, results);
 		if (result)
 			return result;
+		if (request->everything)
+			score_documents(s);
 		fusion->bm25 = bm25_range(s);
 	}
 	if (fusion->mode == SEARCH_KEYWORD || is_zero(request->vector, request->space.dims)) {

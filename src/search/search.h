@@ -27,6 +27,7 @@ struct search_request {
 	const float *vector;	  /* dims of the space, unit length; NULL when there is none: hybrid falls back to keyword */
 	struct store_space space; /* of that vector */
 	float keyword_weight;	  /* w above */
+	bool everything;	  /* there is nothing to rank by: the first chunk of every eligible document, each with a score of 1 */
 	uint32_t limit;		  /* hits wanted, 1..LIMIT_RESULTS */
 	uint32_t per_document;	  /* at most so many chunks of one document, 0 for no bound */
 	double min_score;	  /* hits below are left out; -INFINITY for none */

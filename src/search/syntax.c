@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static bool is_blank(char c)
 {
@@ -40,12 +41,43 @@ static bool begins_word(struct span s, size_t at)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c >= 0x80;
 }
 
+static const struct {
+	const char *prefix;
+	bool title;
+} fields[] = {{"path:", false}, {"title:", true}};
+
+/* Takes path:x or title:x at `first`; returns its end, or `first`. */
+static size_t take_field(struct syntax *x, struct span query, size_t first, bool without)
+{
+	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+		size_t size = strlen(fields[i].prefix), begin = first + size, end = begin;
+		if (query.size - first <= size || memcmp(query.data + first, fields[i].prefix, size) != 0 || x->field_count == SYNTAX_ITEMS)
+			continue;
+		struct syntax_field field = {.title = fields[i].title, .without = without, .value.quoted = quote_size(query, begin) > 0};
+		if (field.value.quoted && quoted_text(query, begin, &field.value.text, &end)) {
+			if (!field.value.text.size)
+				return first;
+		} else {
+			while (end < query.size && !is_blank(query.data[end]))
+				end++;
+			if (end == begin)
+				return first;
+			field.value = (struct syntax_item){.text = {query.data + begin, end - begin}};
+		}
+		x->fields[x->field_count++] = field;
+		return end;
+	}
+	return first;
+}
+
 /* Takes what stands at `at`, the beginning of an item, when it is syntax; returns its end, or `at` when it is not. */
 static size_t take_item(struct syntax *x, struct span query, size_t at)
 {
 	bool minus = query.data[at] == '-';
 	struct syntax_item item = {.quoted = quote_size(query, at + minus) > 0};
-	size_t first = at + minus, end = first;
+	size_t first = at + minus, end = take_field(x, query, first, minus);
+	if (end > first)
+		return end;
 	if (item.quoted) {
 		if (!quoted_text(query, first, &item.text, &end))
 			return at;
@@ -112,23 +144,29 @@ static bool is_prose(struct span query)
 
 int syntax_parse(struct span query, struct syntax *ret)
 {
-	struct syntax x = {.memory = malloc(query.size + 1)};
+	struct syntax x = {.memory = malloc(2 * query.size + 1)};
 	if (!x.memory)
 		return -ENOMEM;
-	if (query.size)
-		memcpy(x.memory, query.data, query.size);
+	char *words = x.memory, *rest = x.memory + query.size;
+	if (query.size) {
+		memcpy(words, query.data, query.size);
+		memcpy(rest, query.data, query.size);
+	}
 	for (size_t at = is_prose(query) ? query.size : 0; at < query.size; at++) {
 		if (!begins_item(query, at))
 			continue;
-		uint32_t excluded = x.excluded_count;
+		uint32_t excluded = x.excluded_count, field_count = x.field_count;
 		size_t end = take_item(&x, query, at);
-		if (x.excluded_count > excluded)
-			memset(x.memory + at, ' ', end - at);
+		if (x.excluded_count > excluded || x.field_count > field_count)
+			memset(words + at, ' ', end - at);
+		if (x.field_count > field_count)
+			memset(rest + at, ' ', end - at);
 		if (end > at)
 			at = end - 1;
 	}
-	x.words = (struct span){x.memory, query.size};
-	x.has_name = find_name(query);
+	x.words = (struct span){words, query.size};
+	x.rest = (struct span){rest, query.size};
+	x.has_name = find_name(x.rest);
 	*ret = x;
 	return 0;
 }

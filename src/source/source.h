@@ -58,7 +58,7 @@ int source_read_stable(struct source *s, const char *path, size_t limit, char **
 /* Change notification by inotify, best effort: `changed` gets a path (file or folder), or "" when events were lost and everything must be
  * looked at again. Called on the watcher's own thread. */
 int source_watch_start(struct source *s, void (*changed)(void *context, const char *path), void *context, struct err *err);
-void source_watch_stop(struct source *s);
+void source_watch_stop(struct source *s); /* for good */
 /* False while some folder is not watched (limit of watches, file system without events): then only a rescan sees every change. */
 bool source_watch_complete(struct source *s);
 

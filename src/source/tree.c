@@ -37,6 +37,7 @@ void source_close(struct source *s)
 	if (!s)
 		return;
 	source_watch_stop(s);
+	source_watch_free(s);
 	(void)close(s->root);
 	free(atomic_load(&s->excluded_path));
 	free(s->path);

@@ -30,6 +30,7 @@ struct watch {
 	char **paths; /* by watch descriptor; only the thread touches it */
 	size_t path_count;
 	atomic_bool complete;
+	bool stopped; /* the thread was joined */
 };
 
 static int remember(struct watch *w, int descriptor, const char *path)
@@ -196,22 +197,30 @@ int source_watch_start(struct source *s, void (*changed)(void *context, const ch
 		watch_free(w);
 		return err_fail(err, -error, "%s: cannot be watched (%s); changes are found by looking again now and then", s->path, strerror(error));
 	}
-	s->watch = w;
+	atomic_store(&s->watch, w);
 	return 0;
 }
 
 void source_watch_stop(struct source *s)
 {
-	if (!s->watch)
-		return;
+	struct watch *w = atomic_load(&s->watch);
 	uint64_t one = 1;
-	(void)!write(s->watch->stop, &one, sizeof(one));
-	(void)pthread_join(s->watch->thread, NULL);
-	watch_free(s->watch);
-	s->watch = NULL;
+	if (!w || w->stopped)
+		return;
+	(void)!write(w->stop, &one, sizeof(one));
+	(void)pthread_join(w->thread, NULL);
+	w->stopped = true;
+}
+
+void source_watch_free(struct source *s)
+{
+	struct watch *w = atomic_load(&s->watch);
+	if (w)
+		watch_free(w);
 }
 
 bool source_watch_complete(struct source *s)
 {
-	return s->watch && atomic_load(&s->watch->complete);
+	struct watch *w = atomic_load(&s->watch);
+	return w && atomic_load(&w->complete);
 }

@@ -2,8 +2,6 @@
  * that no text and no phrase takes more than linear time. */
 #include "token/phrase.h"
 
-#include "base/utf8.h"
-#include "token/word_cut.h"
 #include "token/word_forms.h"
 
 #include <errno.h>
@@ -21,31 +19,6 @@ struct phrase {
 		uint8_t size;
 	} distinct[PHRASE_WORDS];
 };
-
-/* The next word at or after *at, which moves past it; an unspaced character is a word. False at the end. */
-static bool next_word(struct span text, size_t *at, struct span *ret)
-{
-	while (*at < text.size) {
-		size_t start = *at, size;
-		uint32_t c;
-		uint8_t class = word_bytes[(unsigned char)text.data[start]];
-		enum word_class word = WORD_BREAK;
-		if (class & BYTE_WORD)
-			word = WORD_LOWER, size = 1;
-		else if (class & BYTE_HIGH && (size = utf8_decode(text, start, &c)) > 0)
-			word = word_class(c);
-		else
-			size = 1;
-		*at += size;
-		if (word == WORD_BREAK || word == WORD_EXTEND)
-			continue;
-		if (word != WORD_UNSPACED)
-			*at = word_cut_end(text, start, *at);
-		*ret = (struct span){text.data + start, *at - start};
-		return true;
-	}
-	return false;
-}
 
 static struct span trim_joiners(struct span word)
 {
@@ -89,7 +62,7 @@ static void compute_back(struct phrase *p)
 static int add_words(struct phrase *p, struct span text)
 {
 	struct span word, folded;
-	for (size_t at = 0; p->count < PHRASE_WORDS && next_word(text, &at, &word);) {
+	for (size_t at = 0; p->count < PHRASE_WORDS && word_forms_next(text, &at, &word);) {
 		int result = fold(p, word, &folded);
 		if (result)
 			return result;
@@ -136,7 +109,7 @@ int phrase_each(struct phrase *p, struct span text, int (*each)(void *context, s
 	struct span word, folded;
 	size_t firsts[PHRASE_WORDS]; /* of the last words, in turn */
 	uint32_t matched = 0, seen = 0;
-	for (size_t at = 0; next_word(text, &at, &word);) {
+	for (size_t at = 0; word_forms_next(text, &at, &word);) {
 		int result = fold(p, word, &folded);
 		if (result)
 			return result;

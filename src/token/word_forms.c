@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "token/word_cut.h"
 
 #include <errno.h>
 #include <libstemmer.h>
@@ -141,6 +142,30 @@ static bool is_stop_word(struct span s)
 static int compare_fillers(const void *a, const void *b)
 {
 	return strcmp(a, b);
+}
+
+bool word_forms_next(struct span text, size_t *at, struct span *ret)
+{
+	while (*at < text.size) {
+		size_t start = *at, size;
+		uint32_t c;
+		uint8_t class = word_bytes[(unsigned char)text.data[start]];
+		enum word_class word = WORD_BREAK;
+		if (class & BYTE_WORD)
+			word = WORD_LOWER, size = 1;
+		else if (class & BYTE_HIGH && (size = utf8_decode(text, start, &c)) > 0)
+			word = word_class(c);
+		else
+			size = 1;
+		*at += size;
+		if (word == WORD_BREAK || word == WORD_EXTEND)
+			continue;
+		if (word != WORD_UNSPACED)
+			*at = word_cut_end(text, start, *at);
+		*ret = (struct span){text.data + start, *at - start};
+		return true;
+	}
+	return false;
 }
 
 int word_forms_new(struct word_forms **ret)

@@ -21,6 +21,9 @@ enum word_class {
 
 enum word_class word_class(uint32_t code_point);
 
+/* The next word of a text at or after *at, which moves past it; a character of WORD_UNSPACED is a word by itself. False at the end. */
+bool word_forms_next(struct span text, size_t *at, struct span *ret);
+
 struct word_forms;
 int word_forms_new(struct word_forms **ret);
 void word_forms_free(struct word_forms *f);

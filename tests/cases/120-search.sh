@@ -54,6 +54,21 @@ assert all(h["path"] and h["text"] and h["lines"][0] <= h["lines"][1] for h in h
 else
 	skip 'python3 is not installed'
 fi
+exits 0 'a word with a typing error' "$PROGRAM" search --mode=keyword "$docs" lihgthouse
+like "$(cat "$TMP/err")" 'searched for "lighthouse" instead of "lihgthouse"' 'is said to be mended'
+like "$(cat "$TMP/out")" '[Ll]ighthouse' 'and finds what was meant'
+exits 1 'a quoted one' "$PROGRAM" search --mode=keyword "$docs" '"lihgthouse"'
+is "$(cat "$TMP/err")" '' 'is meant as it stands'
+exits 0 'a known word' "$PROGRAM" search --mode=keyword "$docs" lighthouse
+is "$(cat "$TMP/err")" '' 'is left alone'
+exits 0 'path:' "$PROGRAM" search "$docs" notice path:DEEP
+unlike "$(grep '^[^ ]' "$TMP/out")" '^(log|report|budget|handbook/leave)' 'gives only what lies there'
+exits 0 '-path:' "$PROGRAM" search -k 50 "$docs" 'notice -path:deep'
+unlike "$(grep '^[^ ]' "$TMP/out")" '/deep/' 'gives what does not'
+exits 0 'a glob' "$PROGRAM" search "$docs" 'path:*.pdf'
+is "$(grep '^[^ ]' "$TMP/out" | cut -d: -f1 | sort -u)" report.pdf 'and no other word gives every document that fits'
+exits 1 'no such path' "$PROGRAM" search "$docs" notice path:nowhere
+
 for mode in keyword vector hybrid; do
 	exits 0 "--mode=$mode" "$PROGRAM" search --mode=$mode "$docs" comet discovered
 	like "$(head -n 1 "$TMP/out")" '^report\.pdf:' "$mode finds the document"

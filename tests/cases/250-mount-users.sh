@@ -55,6 +55,12 @@ like "$(anna cat "$MNT/status/errors.jsonl")" annas-broken 'Anna sees her error'
 is "$(bert cat "$MNT/status/errors.jsonl")" '' 'Bert does not'
 is "$(bert stat -c %s "$MNT/status/errors.jsonl")" 0 'nor its size'
 like "$(anna cat "$MNT/status/errors.jsonl")" annas-broken 'and Anna still does'
+# Root as containers have it: the kernel lets it read what user 0 may read by the modes, and so does a search.
+root_without() { setpriv --inh-caps=-all --bounding-set=-all -- "$@"; }
+fails 'a root without capabilities does not read hers' root_without cat "$MNT/clean/anna.txt.txt"
+is "$(found root_without)" 'all.txt group.txt' 'nor finds it'
+is "$(root_without cat "$MNT/status/errors.jsonl")" '' 'nor sees the error'
+is "$(cat "$MNT/search/heron/.results.jsonl" | wc -l)" 5 'which a real one still does'
 fails 'nobody writes' anna touch "$MNT/raw/anna.txt"
 ok 'unmounts' unmount_corpus
 done_testing

@@ -342,6 +342,46 @@ static void headings(struct corpus *c)
 	CHECK(finds(c, "ledgers", ""));
 }
 
+static bool explains(struct corpus *c, const char *query, const struct corpus_caller *caller, const char *expected)
+{
+	struct corpus_results *r = search(c, query, NULL, caller);
+	struct corpus_blob *blob = NULL;
+	bool there = r && corpus_results_blob(r, CORPUS_EXPLAIN_JSON, &blob) == 0 && strstr(corpus_blob_data(blob), expected);
+	corpus_blob_unref(blob);
+	corpus_results_unref(r);
+	return there;
+}
+
+/* path: and title: words, and typing errors. */
+static void asking(struct corpus *c)
+{
+	char paths[1000];
+	found(c, "leave path:SUB", NULL, NULL, paths, sizeof(paths));
+	CHECK_NAMED(strstr(paths, "sub/") == paths && !strstr(paths, " b.txt"), "path: gives %s", paths);
+	found(c, "leave -path:sub/", NULL, NULL, paths, sizeof(paths));
+	CHECK_NAMED(*paths && !strstr(paths, "sub/"), "-path: gives %s", paths);
+	found(c, "path:*.md", "@mode=keyword", NULL, paths, sizeof(paths));
+	CHECK_NAMED(strcmp(paths, "sub/leave.md ") == 0, "a glob alone gives %s", paths);
+	found(c, "path:*.md -nine", "@mode=vector", NULL, paths, sizeof(paths));
+	CHECK_NAMED(strcmp(paths, "") == 0, "less an excluded word %s", paths);
+	found(c, "employee title:LEAVE", "@mode=keyword", NULL, paths, sizeof(paths));
+	CHECK_NAMED(strcmp(paths, "sub/leave.md ") == 0, "title: gives %s", paths);
+	found(c, "leave title:\"the harbour\"", "@mode=keyword", NULL, paths, sizeof(paths));
+	CHECK_NAMED(strcmp(paths, "sub/other.txt ") == 0, "a title's words give %s", paths);
+	found(c, "noon -title:holidays", "@mode=keyword", NULL, paths, sizeof(paths));
+	CHECK_NAMED(strcmp(paths, "sub/other.txt ") == 0, "-title: gives %s", paths);
+
+	found(c, "harbuor", "@mode=keyword", NULL, paths, sizeof(paths));
+	CHECK_NAMED(strcmp(paths, "sub/other.txt ") == 0, "a typing error finds %s", paths);
+	CHECK(explains(c, "Harbuor", NULL, "\"corrections\":[{\"typed\":\"Harbuor\",\"searched\":\"harbour\"}]"));
+	CHECK_NAMED(explains(c, "timetabels trains", NULL, "\"searched\":\"timetables\""), "a word that is not its stem is looked for in the documents");
+	CHECK(!explains(c, "harbour", NULL, "corrections"));
+	CHECK_NAMED(!explains(c, "\"harbuor\"", NULL, "corrections"), "what is quoted is meant");
+	CHECK_NAMED(!explains(c, "harb0ur harbour_s", NULL, "corrections"), "so is what is no plain word");
+	CHECK_NAMED(!explains(c, "brains", NULL, "corrections"), "a word that the model knows is not taken for another");
+	CHECK_NAMED(!explains(c, "leave.mdd -harbuor", NULL, "harbour"), "nor what is excluded");
+}
+
 static void permissions(struct corpus *c)
 {
 	if (geteuid() != 0) {
@@ -350,7 +390,7 @@ static void permissions(struct corpus *c)
 	}
 	char paths[1000];
 	gid_t groups[] = {5555};
-	struct corpus_caller stranger = {.uid = 4444, .gid = 4444}, member = {4444, 4444, groups, 1};
+	struct corpus_caller stranger = {.uid = 4444, .gid = 4444}, member = {4444, 4444, groups, 1, false};
 	put("secret.txt", "The zebra is hidden.\n");
 	run("chmod 640 secret.txt && chgrp 5555 secret.txt && chmod 755 .");
 	CHECK(finds(c, "zebra", "secret.txt "));
@@ -358,6 +398,15 @@ static void permissions(struct corpus *c)
 	CHECK(strcmp(paths, "") == 0);
 	found(c, "zebra", "@mode=keyword", &member, paths, sizeof(paths));
 	CHECK(strcmp(paths, "secret.txt ") == 0);
+	/* What stands in a document that he may not read is no correction for him, and not known to him either. */
+	static const char hint[] = "corrections";
+	CHECK_NAMED(explains(c, "zebrra", NULL, hint) && explains(c, "zebrra", &member, hint), "a typing error is corrected for who may read the word");
+	CHECK_NAMED(!explains(c, "zebrra", &stranger, hint), "and not for who may not");
+	put("zebre.txt", "Le zebre est ici.\n");
+	CHECK(finds(c, "zebre", "zebre.txt "));
+	found(c, "zebra", "@mode=keyword", &stranger, paths, sizeof(paths));
+	CHECK_NAMED(strcmp(paths, "zebre.txt ") == 0 || strcmp(paths, "") == 0, "a hidden word is as an unknown one: %s", paths);
+	run("rm zebre.txt");
 	run("mkdir -p closed && chmod 711 closed && mkdir -p closed/shut && chmod 700 closed/shut");
 	put("closed/shut/x.txt", "A lonely okapi.\n");
 	run("chmod 644 closed/shut/x.txt");
@@ -367,6 +416,13 @@ static void permissions(struct corpus *c)
 	run("chmod 755 closed/shut");
 	found(c, "okapi", "@mode=keyword", &stranger, paths, sizeof(paths));
 	CHECK(strcmp(paths, "closed/shut/x.txt ") == 0);
+	/* Root by name alone, and with a root's rights. */
+	struct corpus_caller name_only = {.uid = 0}, root = {.uid = 0, .everything = true};
+	run("chmod 600 secret.txt && chown 4445 secret.txt");
+	found(c, "zebra", "@mode=keyword", &name_only, paths, sizeof(paths));
+	CHECK(strcmp(paths, "") == 0);
+	found(c, "zebra", "@mode=keyword", &root, paths, sizeof(paths));
+	CHECK(strcmp(paths, "secret.txt ") == 0);
 	run("rm -r closed secret.txt");
 }
 
@@ -486,6 +542,7 @@ int main(void)
 		changes(c);
 		searching(c);
 		headings(c);
+		asking(c);
 		permissions(c);
 		sharing(c);
 		corpus_close(c);

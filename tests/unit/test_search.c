@@ -768,6 +768,31 @@ static void check_parse(const char *query, uint32_t required, uint32_t excluded,
 	syntax_release(&x);
 }
 
+static void check_field(const struct syntax *x, uint32_t i, bool title, bool without, const char *value)
+{
+	const struct syntax_field *f = &x->fields[i];
+	CHECK_NAMED(i < x->field_count && f->title == title && f->without == without && span_equal(f->value.text, span_of(value)), "field %u is %s", i, value);
+}
+
+static void check_fields(void)
+{
+	struct syntax x;
+	CHECK(syntax_parse(span_of("path:src/a title:\"two words\" -path:old -title:x words -no"), &x) == 0);
+	CHECK(x.field_count == 4 && x.excluded_count == 1 && x.required_count == 0);
+	check_field(&x, 0, false, false, "src/a");
+	check_field(&x, 1, true, false, "two words");
+	check_field(&x, 2, false, true, "old");
+	check_field(&x, 3, true, true, "x");
+	CHECK(x.words.size == x.rest.size && memmem(x.words.data, x.words.size, " words ", 7) && memmem(x.rest.data, x.rest.size, " words -no", 10));
+	CHECK(!memmem(x.words.data, x.words.size, "-no", 3) && !memmem(x.rest.data, x.rest.size, "path", 4));
+	syntax_release(&x);
+	/* No value, or not at the beginning of a word: words like others. */
+	check_parse("title: of a path: xpath:a title:\"\" path:", 0, 0, "title: of a path: xpath:a title:\"\" path:");
+	CHECK(syntax_parse(span_of("title:\"open path:a"), &x) == 0 && x.field_count == 2);
+	check_field(&x, 0, true, false, "\"open");
+	syntax_release(&x);
+}
+
 static void check_name(const char *query, bool expected)
 {
 	struct syntax x;
@@ -787,6 +812,7 @@ static void parsing(void)
 	check_parse("", 0, 0, "");
 	check_parse("plain state-of-the-art --help 5 - 3 tar -x", 0, 0, "plain state-of-the-art --help 5 - 3 tar -x");
 	check_parse("\"a b\" c -dd", 1, 1, "\"a b\" c    ");
+	check_fields();
 	check_parse("5\" by 7\" -\"a b\"", 0, 1, "5\" by 7\"       ");
 	check_parse("\"open", 0, 0, "\"open");
 	check_parse("-\"open", 0, 0, "-\"open");

@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "base/utf8.h"
+#include "token/edits.h"
 #include "token/phrase.h"
 #include "token/words.h"
 
@@ -158,6 +159,54 @@ static void caches(void)
 	check_text("The cats and the CAT were running.", "cat*2 were run");
 }
 
+struct edits {
+	unsigned count, wanted;
+	size_t longest;
+	const char *word;
+};
+
+static int count_edit(void *context, struct span edited)
+{
+	struct edits *e = context;
+	e->count++;
+	e->wanted += e->word && span_equal(edited, span_of(e->word));
+	e->longest = edited.size > e->longest ? edited.size : e->longest;
+	return 0;
+}
+
+static bool becomes(const char *word, const char *edited)
+{
+	struct edits e = {.word = edited};
+	return edits_each(span_of(word), count_edit, &e) == 0 && e.wanted > 0;
+}
+
+static int stop_at_once(void *context, struct span edited)
+{
+	(void)edited;
+	++*(int *)context;
+	return -5;
+}
+
+static void edits(void)
+{
+	CHECK(becomes("recieve", "receive") && becomes("helo", "hello") && becomes("hellow", "hello") && becomes("hallo", "hello"));
+	CHECK(becomes("ello", "hello") && becomes("hell", "hello") && becomes("hell", "ell"));
+	CHECK(becomes("uber", "\xc3\xbc" "ber") && becomes("\xd0\xbc\xd0\xb8\xd1\x80", "x") == false);
+	CHECK(becomes("\xd0\xbc\xd0\xb8\xd1\x80\xd0\xb0", "\xd0\xbc\xd0\xb8\xd1\x80\xd1\x8b"));
+	CHECK(!becomes("recieve", "recieves x") && !becomes("abc", "abd") && !becomes("hello", "help"));
+	struct edits e = {.word = NULL};
+	CHECK(edits_each(span_of("abcdefghij"), count_edit, &e) == 0 && e.count < 1400 && e.count > 1000);
+	e = (struct edits){.word = NULL};
+	CHECK(edits_each(span_of("abcdefghijklmnopqrstuvwxy"), count_edit, &e) == 0 && e.count == 0);
+	CHECK(edits_each(span_of("abc\xff\xfe"), count_edit, &e) == 0 && e.count == 0);
+	char four[24 * 4 + 1] = "";
+	for (int i = 0; i < 24; i++)
+		memcpy(four + strlen(four), "\xf0\x90\x90\xa8", 5);
+	CHECK(edits_each(span_of(four), count_edit, &e) == 0 && e.count > 0 && e.longest <= 25 * 4);
+	int calls = 0;
+	CHECK(edits_each(span_of("hello"), stop_at_once, &calls) == -5 && calls == 1);
+}
+
 static void check_phrase(const char *phrase, const char *text, bool expected)
 {
 	struct phrase *p = NULL;
@@ -203,6 +252,7 @@ int main(void)
 	long_words();
 	caches();
 	phrases();
+	edits();
 	words_free(words);
 	words_free(NULL);
 	return tap_done();
