@@ -157,7 +157,9 @@ static int collect_if_gone(void *context, struct span path, const struct store_f
 		name[path.size - 1] = '\0';
 	struct stat st;
 	int r = tree_stat(g->c, name, &st);
-	bool gone = r == 0 ? !(folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)) : (r == -ENOENT || r == -ENOTDIR || (r == -EINPROGRESS && !may_be_member(g->c, name)));
+	bool gone = r == 0		? !(folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode))
+		    : r == -EINPROGRESS ? !may_be_member(g->c, name)
+					: r == -ENOENT || r == -ENOTDIR;
 	/* What lies below a folder that is excluded now is gone from the derived views as well. */
 	gone = gone || (r == 0 && folder && ignore_check(g->c->ignore, name, true) != IGNORE_RULE);
 	gone = gone || (r == 0 && !folder && parent_is_excluded(g->c, name));

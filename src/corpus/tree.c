@@ -663,6 +663,7 @@ static const struct {
 	[MEMBER_ENCRYPTED] = {"encrypted", "this member of the archive is encrypted"},
 	[MEMBER_TOO_LARGE] = {"too-large", "this member of the archive is larger than what is unpacked of one (60 MB)"},
 	[MEMBER_DAMAGED] = {"damaged", "this member of the archive is damaged"},
+	[MEMBER_UNSUPPORTED] = {"unsupported", "this member of the archive is compressed by a method that is not read"},
 };
 
 static void give_reason(struct member_bytes *m, const char *code, const char *message)

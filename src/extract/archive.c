@@ -40,6 +40,7 @@ enum {
 	X(archive_read_next_header)                                                                                                        \
 	X(archive_read_data)                                                                                                               \
 	X(archive_read_has_encrypted_entries)                                                                                              \
+	X(archive_error_string)                                                                                                            \
 	X(archive_entry_filetype)                                                                                                          \
 	X(archive_entry_hardlink)                                                                                                          \
 	X(archive_entry_is_encrypted)                                                                                                      \
@@ -310,8 +311,11 @@ static int unpack_member(struct reading *rd, struct archive_entry *e, uint32_t o
 		buf_add(rd->out, piece, (size_t)n);
 		f.size += (uint64_t)n;
 	}
-	if (n < 0)
-		f.state = MEMBER_DAMAGED;
+	if (n < 0) {
+		/* There is no code for it: methods of the eighties, and new ones. */
+		const char *error = lib.archive_error_string(rd->archive);
+		f.state = error && strstr(error, "nsupported") ? MEMBER_UNSUPPORTED : MEMBER_DAMAGED;
+	}
 	if (buf_error(rd->out))
 		return buf_error(rd->out);
 	if (f.state != MEMBER_OK) {

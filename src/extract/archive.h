@@ -18,7 +18,8 @@ enum member_state {
 	MEMBER_OK,
 	MEMBER_ENCRYPTED,
 	MEMBER_TOO_LARGE,
-	MEMBER_DAMAGED, /* only in batches */
+	MEMBER_DAMAGED, /* this and what follows only in batches */
+	MEMBER_UNSUPPORTED,
 	MEMBER_STATES
 };
 

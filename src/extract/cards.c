@@ -1,5 +1,5 @@
-/* Calendars (iCalendar, RFC 5545) and address cards (vCard, RFC 6350 and the older 2.1 and 3.0) -> Markdown: each event, task or person a heading with
- * what people read of it. Both are lines "NAME;PARAMETER=VALUE:TEXT" in nested BEGIN and END. */
+/* Calendars (iCalendar, RFC 5545) and address cards (vCard, RFC 6350 and the older 2.1 and 3.0) -> Markdown: each event, task or person a
+ * heading with what people read of it. Both are lines "NAME;PARAMETER=VALUE:TEXT" in nested BEGIN and END. */
 #include "extract/decode.h"
 #include "extract/format.h"
 #include "extract/markdown.h"
@@ -209,9 +209,11 @@ static void take_line(struct cards *c, const struct line *l)
 		const char *name, *label;
 		enum { TEXT, TIME, PERSON, PARTS, ADDRESS } how;
 	} fields[] = {{"DTSTART", "Start", TIME},	 {"DTEND", "End", TIME},	    {"DUE", "Due", TIME},	{"LOCATION", "Place", TEXT},
-		      {"ORGANIZER", "Organizer", PERSON}, {"ATTENDEE", "Attendee", PERSON}, {"URL", "Address", TEXT},	{"CATEGORIES", "Categories", TEXT},
+		      {"ORGANIZER", "Organizer", PERSON}, {"ATTENDEE", "Attendee", PERSON}, {"URL", "Address", TEXT},
+		      {"CATEGORIES", "Categories", TEXT},
 		      {"RRULE", "Repeats", TEXT},	 {"ORG", "Organization", PARTS},    {"TITLE", "Position", TEXT}, {"ROLE", "Role", TEXT},
-		      {"EMAIL", "Mail", ADDRESS},	 {"TEL", "Phone", ADDRESS},	    {"ADR", "Postal address", PARTS}, {"NICKNAME", "Nickname", TEXT},
+		      {"EMAIL", "Mail", ADDRESS},	 {"TEL", "Phone", ADDRESS},	    {"ADR", "Postal address", PARTS},
+		      {"NICKNAME", "Nickname", TEXT},
 		      {"BDAY", "Birthday", TEXT}};
 	struct span value = buf_span(&l->value);
 	if (value.size == 0)

@@ -370,10 +370,10 @@ void decode_code_page(int page, char set[DECODE_NAME_SIZE])
 	static const struct {
 		int page;
 		const char *set;
-	} names[] = {{437, "CP437"},	  {850, "CP850"},	{852, "CP852"},	      {866, "CP866"},  {874, "CP874"},	     {932, "CP932"},
-		     {936, "GB18030"},	  {949, "CP949"},	{950, "BIG5-HKSCS"},  {1200, "UTF-16LE"}, {1201, "UTF-16BE"}, {10000, "MACINTOSH"},
-		     {20866, "KOI8-R"},	  {20932, "EUC-JP"},	{21866, "KOI8-U"},    {50220, "ISO-2022-JP"}, {51932, "EUC-JP"}, {51949, "CP949"},
-		     {54936, "GB18030"}, {65001, "UTF-8"}};
+	} names[] = {{437, "CP437"}, {850, "CP850"}, {852, "CP852"}, {866, "CP866"}, {874, "CP874"},
+		     {932, "CP932"}, {936, "GB18030"}, {949, "CP949"}, {950, "BIG5-HKSCS"}, {1200, "UTF-16LE"},
+		     {1201, "UTF-16BE"}, {10000, "MACINTOSH"}, {20866, "KOI8-R"}, {20932, "EUC-JP"}, {21866, "KOI8-U"},
+		     {50220, "ISO-2022-JP"}, {51932, "EUC-JP"}, {51949, "CP949"}, {54936, "GB18030"}, {65001, "UTF-8"}};
 	(void)snprintf(set, DECODE_NAME_SIZE, "WINDOWS-%d", page >= 1250 && page <= 1258 ? page : 1252);
 	/* 28591 is ISO-8859-1, which people write as windows-1252; 28599 is Turkish, whose superset is 1254. */
 	if (page == 28599)

@@ -198,6 +198,21 @@ static bool is_compressed(const struct format *f)
 	return f == &format_gzip || f == &format_bzip2 || f == &format_xz || f == &format_zstd;
 }
 
+/* TAR as it was before 1988, without a magic number: its header has a sum of its bytes, in which the sum's own count as blanks. */
+static bool is_old_tar(struct span head)
+{
+	enum { HEADER = 512, SUM = 148, SUM_END = 156 };
+	unsigned sum = 0, stated = 0;
+	if (head.size < HEADER)
+		return false;
+	for (size_t i = 0; i < HEADER; i++)
+		sum += i >= SUM && i < SUM_END ? ' ' : (unsigned char)head.data[i];
+	for (size_t i = SUM; i < SUM_END && head.data[i]; i++)
+		if (head.data[i] >= '0' && head.data[i] <= '7')
+			stated = stated * 8 + (unsigned)(head.data[i] - '0');
+	return head.data[0] && sum == stated;
+}
+
 static bool is_control(unsigned char c)
 {
 	/* Escape sequences, backspace and form feed occur in real text: terminal logs, manual pages, old listings. */
@@ -296,6 +311,12 @@ static const struct format *choose_text(struct span head, enum name_kind kind)
 		return &format_mail;
 	case NAME_XML:
 		return is_html(head) ? &format_html : begins(head, skip_blank(head, 0), "<") ? &format_xml : &format_text_plain;
+	case NAME_LATEX:
+		return &format_latex;
+	case NAME_ORG:
+		return &format_org;
+	case NAME_ASCIIDOC:
+		return &format_asciidoc;
 	case NAME_ICS:
 	case NAME_VCF:
 		return is_card(head) ? (kind == NAME_ICS ? &format_ics : &format_vcf) : &format_text_plain;
@@ -316,6 +337,8 @@ static const struct format *choose_text(struct span head, enum name_kind kind)
 		return is_saved_page(head) ? &format_mhtml : &format_mail;
 	if (begins(head, 0, "<?xml "))
 		return &format_xml;
+	if (begins(head, 0, "\\documentclass") || has(head, "\n\\documentclass"))
+		return &format_latex;
 	if (is_card(head))
 		return begins(head, skip_blank(head, 0), "BEGIN:VCARD") ? &format_vcf : &format_ics;
 	return &format_text_plain;
@@ -357,6 +380,8 @@ static const struct format *choose_format(struct span head, struct span name)
 	/* A PDF that lost its header, with a name that says what it was: pdftotext finds its objects all the same. */
 	if (kind == NAME_PDF && has(head, " obj"))
 		return &format_pdf;
+	if (kind == NAME_ARCHIVE && is_old_tar(head))
+		return &format_archive;
 	if (has_nul(rest) || is_binary(rest))
 		return &none_binary;
 	return choose_text(rest, kind);

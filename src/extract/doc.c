@@ -413,12 +413,16 @@ static bool find_note(const struct doc *d, uint32_t cp, size_t refs_fib, size_t 
 	uint32_t limit = d->starts[part + 1] - d->starts[part], from = cfb_u32(texts, low * 4), to = cfb_u32(texts, low * 4 + 4);
 	if (from > to || to > limit)
 		return false;
-	*ret = (struct note){.kind = part == PART_COMMENTS ? 'c' : 'n', .number = (unsigned)low + 1, .from = d->starts[part] + from, .to = d->starts[part] + to};
+	*ret = (struct note){.kind = part == PART_COMMENTS ? 'c' : 'n', .number = (unsigned)low + 1};
+	ret->from = d->starts[part] + from;
+	ret->to = d->starts[part] + to;
 	if (part == PART_COMMENTS) {
 		/* The record begins with the author's initials: their number, at most nine, then they. */
 		struct span initials = cfb_part(refs, (count + 1) * 4 + low * record, record);
-		for (size_t i = 0; i < cfb_u16(initials, 0) && i < 9; i++)
-			ret->author[i] = (char)(cfb_u16(initials, 2 + i * 2) < 0x7f && cfb_u16(initials, 2 + i * 2) >= ' ' ? cfb_u16(initials, 2 + i * 2) : '?');
+		for (size_t i = 0; i < cfb_u16(initials, 0) && i < 9; i++) {
+			uint32_t unit = cfb_u16(initials, 2 + i * 2);
+			ret->author[i] = (char)(unit < 0x7f && unit >= ' ' ? unit : '?');
+		}
 	}
 	return true;
 }
@@ -562,7 +566,8 @@ static int write_range(struct doc *d, uint32_t from, uint32_t to)
 /* The lengths of the parts, which follow one another in the characters (2.5.5). */
 static uint32_t read_lengths(struct doc *d)
 {
-	static const size_t order[] = {0x4c, 0x50, 0x54, 0x58, 0x5c, 0x60, 0x64, 0x68}; /* main, footnotes, headers, -, comments, endnotes, boxes, - */
+	/* Main text, footnotes, headers, macros, comments, endnotes, boxes, the headers' boxes. */
+	static const size_t order[] = {0x4c, 0x50, 0x54, 0x58, 0x5c, 0x60, 0x64, 0x68};
 	uint32_t at[9] = {0};
 	for (size_t i = 0; i < 8; i++) {
 		uint32_t length = d->modern ? cfb_u32(d->main, order[i]) : i < 2 ? cfb_u32(d->main, 0x34 + i * 4) : 0;

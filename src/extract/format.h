@@ -60,12 +60,12 @@ extern const struct format format_text_plain, format_text_markdown, format_text_
 extern const struct format format_html, format_pdf, format_pdf_extras, format_docx, format_pptx, format_xlsx;
 extern const struct format format_odt, format_ods, format_odp, format_epub, format_mail, format_rtf, format_subtitles, format_notebook;
 extern const struct format format_mhtml, format_doc, format_xls, format_ppt, format_msg;
-extern const struct format format_xml, format_ics, format_vcf;
+extern const struct format format_xml, format_ics, format_vcf, format_latex, format_org, format_asciidoc;
 extern const struct format format_gzip, format_bzip2, format_xz, format_zstd;
 extern const struct format format_archive, format_nested, format_members;
 
 /* Halves of formats that tests and fuzzers run in their own process. */
-format_extract_fn html_extract, mail_extract, mhtml_extract, ole_extract, rtf_extract, xml_extract, cards_extract;
+format_extract_fn html_extract, mail_extract, mhtml_extract, ole_extract, rtf_extract, xml_extract, cards_extract, latex_extract, org_extract, asciidoc_extract;
 format_extract_fn compressed_extract, notebook_extract, archive_extract;
 format_prepare_fn html_prepare, xml_prepare;
 /* Decodes text in any character set; for formats that have no way of naming theirs. */

@@ -132,7 +132,7 @@ void markdown_text(struct markdown *m, struct span s)
 		if (at > start)
 			add_word(m, s.data + start, at - start);
 		if (at < s.size)
-			m->pending_blank = m->line_open || m->cell;
+			m->pending_blank = m->line_open || (m->cell && m->written);
 		while (at < s.size && (blank = blank_at(s, at)) > 0)
 			at += blank;
 	}

@@ -78,7 +78,8 @@ static void first_value(const struct msg *m, const struct cfb_entry *storage, co
 
 /* Words that every RTF holds, with which the dictionary begins (2.1.2.1). */
 static const char common[] = "{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\fnil \\froman \\fswiss \\fmodern \\fscript \\fdecor MS Sans "
-			     "SerifSymbolArialTimes New RomanCourier{\\colortbl\\red0\\green0\\blue0\r\n\\par \\pard\\plain\\f0\\fs20\\b\\i\\u\\tab\\tx";
+			     "SerifSymbolArialTimes New RomanCourier"
+			     "{\\colortbl\\red0\\green0\\blue0\r\n\\par \\pard\\plain\\f0\\fs20\\b\\i\\u\\tab\\tx";
 
 /* Each bit of a control byte says whether a byte or a reference into the last 4096 bytes follows. One that points at the end ends the text. */
 static void expand_rtf(struct span s, struct buf *out)
@@ -208,7 +209,8 @@ static void print_time(uint64_t filetime, char *out, size_t size)
 	char day[32];
 	seconds -= first;
 	cell_print_day((long)(seconds / 86400), day, sizeof(day));
-	(void)snprintf(out, size, "%s %02u:%02u:%02u UTC", day, (unsigned)(seconds / 3600 % 24), (unsigned)(seconds / 60 % 60), (unsigned)(seconds % 60));
+	unsigned second = (unsigned)(seconds % 86400);
+	(void)snprintf(out, size, "%s %02u:%02u:%02u UTC", day, second / 3600, second / 60 % 60, second % 60);
 }
 
 static void read_sender(const struct msg *m, const struct cfb_entry *storage, char from[VALUE_SIZE])

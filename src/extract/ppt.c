@@ -13,9 +13,9 @@
 enum { RECORD_DEPTH = 32, SLIDES = 20000, OBJECTS = 1 << 20, EDITS = 1000 };
 
 enum record {
-	P_DOCUMENT = 1000, P_SLIDE = 1006, P_NOTES = 1008, P_NOTES_ATOM = 1009, P_SLIDE_PERSIST = 1011, P_TAG_DATA = 5003, P_COMMENT = 12000, P_OUTLINE_REF = 3998,
-	P_TEXT_HEADER = 3999, P_TEXT_WIDE = 4000, P_TEXT = 4008, P_STRING = 4026, P_SLIDE_LIST = 4080, P_USER_EDIT = 4085, P_PERSIST = 6002,
-	P_TEXTBOX = 0xf00d
+	P_DOCUMENT = 1000, P_SLIDE = 1006, P_NOTES = 1008, P_NOTES_ATOM = 1009, P_SLIDE_PERSIST = 1011, P_TAG_DATA = 5003, P_COMMENT = 12000,
+	P_OUTLINE_REF = 3998, P_TEXT_HEADER = 3999, P_TEXT_WIDE = 4000, P_TEXT = 4008, P_STRING = 4026, P_SLIDE_LIST = 4080, P_USER_EDIT = 4085,
+	P_PERSIST = 6002, P_TEXTBOX = 0xf00d
 };
 
 /* What a text is for (2.13.33). */
@@ -230,7 +230,8 @@ static void write_comment(struct ppt *p, struct span s)
 	buf_release(&text);
 }
 
-/* Texts stand in boxes on the slide; what a box without text of its own shows is in the outline. NOLINTNEXTLINE(misc-no-recursion): depth is bounded */
+/* Texts stand in boxes on the slide; what a box without text of its own shows is in the outline.
+ * NOLINTNEXTLINE(misc-no-recursion): depth is bounded */
 static void walk(struct ppt *p, struct span s, unsigned depth, bool in_box)
 {
 	struct record_head r;

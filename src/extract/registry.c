@@ -18,7 +18,7 @@ const struct format *const extract_formats[] = {
 	&format_subtitles,  &format_notebook,   &format_gzip,     &format_bzip2,     &format_xz,
 	&format_zstd,	    &format_pdf_extras,	   &format_mhtml,    &format_doc,	&format_xls,	 &format_ppt,
 	&format_msg,	    &format_xml,	   &format_ics,	     &format_vcf,	&format_archive, &format_nested,
-	&format_members,    NULL,
+	&format_members,    &format_latex,	   &format_org,	     &format_asciidoc,	NULL,
 };
 
 int format_fail(struct extract_result *about, const char *code, const char *message)

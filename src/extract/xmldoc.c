@@ -48,8 +48,8 @@ static enum role role_of(const char *name)
 		enum role role;
 		const char *names; /* each between blanks */
 	} roles[] = {
-		{SECTION, " book part article chapter preface appendix section simplesect sect1 sect2 sect3 sect4 sect5 refsect1 refsect2 refsect3 sec topic "
-			  "concept task div div1 div2 div3 div4 div5 channel feed "},
+		{SECTION, " book part article chapter preface appendix section simplesect sect1 sect2 sect3 sect4 sect5 "
+			  "refsect1 refsect2 refsect3 sec topic concept task div div1 div2 div3 div4 div5 channel feed "},
 		{TITLE, " title head article-title "},
 		{ITEM, " listitem list-item li "},
 		{CODE, " programlisting screen literallayout codeblock pre "},

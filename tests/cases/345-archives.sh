@@ -22,6 +22,7 @@ bzip2 -c "$TMP/docs/a.tar" >"$TMP/docs/a.tar.bz2"
 xz -c "$TMP/docs/a.tar" >"$TMP/docs/a.tar.xz"
 zstd -qc "$TMP/docs/a.tar" >"$TMP/docs/a.tar.zst"
 cp "$TMP/docs/a.tar" "$TMP/docs/sub/nameless"
+(cd "$TMP/in" && tar --format=v7 -cf "$TMP/docs/old.tar" "${in[@]}")
 printf 'PK is how a letter may begin\n' >"$TMP/docs/letter.zip"
 cp "$ROOT/tests/golden/extract/handbook.docx" "$TMP/docs/office.zip"
 (cd "$TMP/in" && zip -qP secret "$TMP/docs/locked.zip" top.txt && zip -q "$TMP/docs/locked.zip" inner/report.md)
@@ -100,6 +101,12 @@ for signature, field in ((b"PK\3\4", 22), (b"PK\1\2", 24)):
     struct.pack_into("<I", lie, lie.index(signature) + field, 100)
 put("lie.zip", bytes(lie))
 
+# A method that nobody uses any more.
+method = bytearray(packed([("imploded.txt", b"never mind\n")]))
+for signature, field in ((b"PK\3\4", 8), (b"PK\1\2", 10)):
+    struct.pack_into("<H", method, method.index(signature) + field, 6)
+put("method.zip", bytes(method))
+
 # Damage.
 random.seed(7)
 members = [("m%02d.txt" % i, b"walnut %d " % i + bytes(random.randrange(97, 123) for _ in range(20000))) for i in range(20)]
@@ -127,7 +134,7 @@ files() {
 
 # --- what is in them -------------------------------------------------------------------------------------------------
 
-for archive in a.zip a.tar a.7z a.tar.gz a.tgz a.tar.bz2 a.tar.xz a.tar.zst sub/nameless; do
+for archive in a.zip a.tar a.7z a.tar.gz a.tgz a.tar.bz2 a.tar.xz a.tar.zst old.tar sub/nameless; do
 	is "$(files "$archive")" 'inner/handbook.docx.txt inner/report.md.txt top.txt.txt übung/grüße.txt.txt' "$archive: its members"
 	is "$(cat "$MNT/clean/$archive/inner/report.md.txt")" "$(cat "$TMP/in/inner/report.md")" "$archive: their text"
 done
@@ -176,6 +183,7 @@ ok 'and not all' test "$(ls "$MNT/meta/many.zip" | wc -l)" -lt 100
 ok 'members that overlap are bounded' test "$(find "$MNT/meta/overlap.zip" -type f | wc -l)" -lt 1000
 ok 'a tower of archives is bounded' test "$(find "$MNT/meta/tower.zip" -type f | wc -l)" -lt 1200
 is "$(code lie.zip/lie.txt)" damaged 'a member that is larger than it says'
+is "$(code method.zip/imploded.txt)" unsupported 'a member packed by a method that is not read'
 is "$(code locked.zip/top.txt)" encrypted 'an encrypted member'
 is "$(cat "$MNT/clean/locked.zip/inner/report.md.txt")" "$(cat "$TMP/in/inner/report.md")" 'beside one that is not'
 errors=$(cat "$MNT/status/errors.jsonl")

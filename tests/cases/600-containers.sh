@@ -97,6 +97,14 @@ chmod 644 "$docs/leave.md"
 like "$(podman run --rm --user 1234:1234 --read-only --tmpfs /share:mode=1777 --device "$TMP/fuse:/dev/fuse" --cap-add SYS_ADMIN \
 	--security-opt apparmor=unconfined -v "$docs:/documents:ro" "localhost/$tag" sh -c 'id -u; cat /corpus/clean/leave.md.txt' 2>&1 | tr '\n' ' ')" \
 	'^1234 # Leave' 'as any user'
+# docker gives a user no capabilities, but leaves them to be had by setuid programs.
+like "$(podman run --rm --user 1000:1000 --read-only --tmpfs /share:mode=1777,notmpcopyup --device "$TMP/fuse:/dev/fuse" --cap-add SYS_ADMIN \
+	--security-opt apparmor=unconfined -v "$docs:/documents:ro" --entrypoint setpriv "localhost/$tag" --inh-caps=-all --ambient-caps=-all \
+	corpusfs-container sh -c 'sed -n "s/^CapEff:.0*/caps /p" /proc/self/status; cat /corpus/clean/leave.md.txt' 2>&1 | tr '\n' ' ')" \
+	'^caps  # Leave' 'also without a capability of its own'
+# What contrib/compose.yaml leaves it.
+like "$(beside --read-only --cap-drop ALL $(sed -n 's/.*cap_add: \[\(.*\)\]/\1/p' "$ROOT/contrib/compose.yaml" | tr -d ' ' | tr ',' '\n' | sed 's/^/--cap-add /') \
+	"localhost/$tag" corpusfs status /corpus | grep sandbox)" 'other user.*seccomp' 'with the capabilities of the compose file documents are parsed by another user'
 
 # --- (b) shared with other containers -------------------------------------------------------------------------------------
 ok 'the folder is shared' try share
