@@ -9,7 +9,7 @@ WORD = re.compile(r"[^\W_]+")
 
 
 def words(text):
-    return tuple(WORD.findall(text.lower()))
+    return tuple(WORD.findall(text.lower().replace("\u00ad", "")))
 
 
 def local(tag):
@@ -58,20 +58,31 @@ def docx(archive):
             name = next((attribute(c, "val") or "" for c in style if local(c.tag) == "name"), "").lower()
             if re.fullmatch(r"heading [1-6]|title", name):
                 styles[attribute(style, "styleId")] = name
-    headings, cells = [], []
-
-    def cell_text(e):
+    def text_of(e):
         return texts(e, ("t",), skipped=("del", "moveFrom", "Fallback"))
 
-    for element in ET.fromstring(archive.read("word/document.xml")).iter():
-        if local(element.tag) == "p":
-            style = next((attribute(s, "val") for c in element if local(c.tag) == "pPr" for s in c if local(s.tag) == "pStyle"), None)
-            if style in styles:
-                headings.append(cell_text(element))
-        elif local(element.tag) == "tc":
-            # A table inside a cell is that cell's text.
-            cells.append(cell_text(element))
-    return headings, outermost(archive.read("word/document.xml"), "tbl", "tc", cell_text)
+    data = archive.read("word/document.xml")
+    # A cell is one line, in which a heading is text as any other.
+    return [text_of(p) for p in outside(data, "tbl", "p") if docx_style(p) in styles], outermost(data, "tbl", "tc", text_of)
+
+
+def docx_style(paragraph):
+    return next((attribute(s, "val") for c in paragraph if local(c.tag) == "pPr" for s in c if local(s.tag) == "pStyle"), None)
+
+
+def outside(data, table, wanted):
+    """Elements called `wanted` that are in no table."""
+    found = []
+
+    def walk(e):
+        for child in e:
+            if local(child.tag) == wanted:
+                found.append(child)
+            elif local(child.tag) != table:
+                walk(child)
+
+    walk(ET.fromstring(data))
+    return found
 
 
 def outermost(data, table, cell, text_of):

@@ -30,9 +30,9 @@ static bool is_one_of(struct span name, const char *const *names, size_t count)
 /* Elements that end by themselves, or with the next of their kind: they do not nest, whether or not they are closed. */
 static bool ends_by_itself(struct span name)
 {
-	static const char *const names[] = {"area", "base", "br",  "col",  "embed", "hr",    "img",   "input", "link",	    "meta",	"param",  "source", "track", "wbr",
-					    "p",    "li",   "dt",  "dd",   "td",    "th",    "tr",    "tbody", "thead",	    "tfoot",	"option", "html",   "head",  "body",
-					    "rb",   "rp",   "rt",  "rtc",  "caption", "colgroup", "optgroup"};
+	static const char *const names[] = {"area",  "base",  "br",	"col",	 "embed", "hr",	  "img",  "input", "link", "meta", "param",   "source",
+					    "track", "wbr",   "p",	"li",	 "dt",	  "dd",	  "td",	  "th",	   "tr",   "tbody", "thead",   "tfoot",
+					    "option", "html", "head",	"body",	 "rb",	  "rp",	  "rt",	  "rtc",   "caption", "colgroup", "optgroup"};
 	return is_one_of(name, names, sizeof(names) / sizeof(names[0]));
 }
 

@@ -38,6 +38,7 @@ for name in sorted(files):
     print("%s: neither text nor a reason" % name)
 print(", ".join("%d %s" % (n, c) for c, n in counts.most_common()))
 END
-is "$(head -n -1 "$TMP/judgement")" '' "each has text or a reason, no parser crashed: $(tail -n 1 "$TMP/judgement")"
+judged=$?
+is "$judged$(head -n -1 "$TMP/judgement")" 0 "each has text or a reason, no parser crashed: $(tail -n 1 "$TMP/judgement")"
 [ "$failures" -eq 0 ] || note "seed $SEED"
 done_testing

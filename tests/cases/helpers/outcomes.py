@@ -7,6 +7,15 @@ import re
 import sys
 
 mount, names, secret = sys.argv[1:]
+
+
+def texts(clean):
+    """The clean text of a document, or those of an archive's members that have one."""
+    if not os.path.isdir(clean):
+        return [clean + ".txt"]
+    return [os.path.join(folder, n) for folder, _, found in os.walk(clean) for n in found if os.path.getsize(os.path.join(folder, n))]
+
+
 counts = collections.Counter()
 with open(names, encoding="utf-8") as f:
     wanted = [line.rstrip("\n").split("\t") for line in f]
@@ -22,10 +31,16 @@ for name, pattern in wanted:
         if not error.get("message"):
             print("%s: %s without a message" % (name, outcome))
         continue
-    with open(os.path.join(mount, "clean", name + ".txt"), "rb") as f:
-        text = f.read()
-    if secret.encode() in text:
-        print("%s: shows a file outside of itself" % name)
-    if len(text) > 64 << 20:
-        print("%s: %d bytes of text" % (name, len(text)))
+    for path in texts(os.path.join(mount, "clean", name)):
+        try:
+            with open(path, "rb") as f:
+                text = f.read()
+        except OSError:
+            if path == os.path.join(mount, "clean", name + ".txt"):
+                raise
+            continue  # a member has its own reason, in its own meta/
+        if secret.encode() in text:
+            print("%s: shows a file outside of itself" % name)
+        if len(text) > 64 << 20:
+            print("%s: %d bytes of text" % (name, len(text)))
 print("%d documents: %s" % (len(wanted), ", ".join("%d %s" % (n, o) for o, n in counts.most_common())))
