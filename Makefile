@@ -127,7 +127,7 @@ check: all $(unit_tests) $(fuzz_targets) $(test_tools) ## every test: unit, gold
 	$(Q)PROGRAM=$(abspath $(PROGRAM)) TOOLS=$(abspath $(B)/tools) FUZZ_DIR=$(abspath $(B)/fuzz) scripts/run-tests $(unit_tests) tests/golden/run tests/fuzz/replay-all $(sort $(wildcard tests/cases/[0-9]*))
 
 soak: all $(test_tools) ## the long forms of the cases of trust, about 90 minutes
-	$(Q)SOAK=1 TEST_TIMEOUT=7200 TEST_VERBOSE=1 PROGRAM=$(abspath $(PROGRAM)) TOOLS=$(abspath $(B)/tools) scripts/run-tests $(sort $(wildcard tests/cases/4[0-8]*))
+	$(Q)SOAK=1 TEST_TIMEOUT=7200 TEST_VERBOSE=1 PROGRAM=$(abspath $(PROGRAM)) TOOLS=$(abspath $(B)/tools) scripts/run-tests $(sort $(wildcard tests/cases/36* tests/cases/4[0-8]*))
 
 torture: all $(test_tools) ## every allocation, write to the store, process and thread start fails once, in turn: hours
 	$(Q)SOAK=1 TEST_TIMEOUT=36000 TEST_VERBOSE=1 PROGRAM=$(abspath $(PROGRAM)) TOOLS=$(abspath $(B)/tools) scripts/run-tests tests/cases/490-torture.sh

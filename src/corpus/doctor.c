@@ -1,6 +1,7 @@
 /* What this machine has and lacks, for `corpusfs doctor`. */
 #include "corpus_impl.h"
 
+#include "extract/archive.h"
 #include "vec/vec.h"
 
 #include <errno.h>
@@ -87,6 +88,8 @@ void corpus_doctor(item_fn *item, void *context)
 	if (geteuid() != 0)
 		check_program(item, context, "fusermount3", "not found: without it only root can mount; install the package fuse3");
 	check_program(item, context, "pdftotext", "not found: PDF files have no text; install the package poppler-utils");
+	const char *archives = archive_library();
+	item(context, "archives", archives != NULL, archives ? archives : "libarchive not found: what is in ZIP, TAR and 7z files is not read; install the package libarchive13");
 	item(context, "sandbox", strstr(extract_sandbox_describe(), "seccomp") != NULL, extract_sandbox_describe());
 	struct rules_report rules = {item, context};
 	extract_each_rule(report_rule, &rules);

@@ -303,12 +303,13 @@ static int ingest_whole(struct job *job, struct corpus_doc *d, const struct extr
 	return job && !jobs_lead(job, &d->extraction) ? -EINPROGRESS : extract_document(d, x, bytes);
 }
 
-/* A member that cannot be read out of its archive. */
+/* A member that cannot be read out of its archive: of no kind. */
 static int describe_unreadable(struct corpus_doc *d, const struct member_bytes *m)
 {
-	struct span parts[] = {span_of("member"), span_of(m->code), {(const char *)&d->stamp, sizeof(d->stamp)}};
-	d->extraction = hash_parts(parts, sizeof(parts) / sizeof(*parts));
-	int r = set_string(&d->extractor, "none");
+	const struct extractor *none = extract_choose((struct span){"\0", 1}, (struct span){"", 0});
+	struct hash stamp = stamp_hash(&d->stamp);
+	d->extraction = extraction_key(none, &stamp);
+	int r = set_extractor(d, none);
 	(void)atomic_fetch_add(&d->corpus->failures, 1);
 	return r < 0 ? r : set_state(d, STORE_FAILED, m->code, m->message);
 }

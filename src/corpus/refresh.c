@@ -135,6 +135,14 @@ static bool parent_is_excluded(struct corpus *c, const char *path)
 	return ignore_check(c->ignore, parent, true) != IGNORE_NO;
 }
 
+/* What was below a file that was not read in its present version: there until that is, if it has the name of an archive, because then it is looked
+ * at again. */
+static bool may_be_member(struct corpus *c, const char *path)
+{
+	char archive[LIMIT_PATH_BYTES + 1];
+	return tree_unread(c, path, archive) == 0 && extract_name_may_be_archive(path_base_name(archive));
+}
+
 static int collect_if_gone(void *context, struct span path, const struct store_file *file)
 {
 	struct gone *g = context;
@@ -149,7 +157,7 @@ static int collect_if_gone(void *context, struct span path, const struct store_f
 		name[path.size - 1] = '\0';
 	struct stat st;
 	int r = tree_stat(g->c, name, &st);
-	bool gone = r == 0 ? !(folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)) : (r == -ENOENT || r == -ENOTDIR);
+	bool gone = r == 0 ? !(folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode)) : (r == -ENOENT || r == -ENOTDIR || (r == -EINPROGRESS && !may_be_member(g->c, name)));
 	/* What lies below a folder that is excluded now is gone from the derived views as well. */
 	gone = gone || (r == 0 && folder && ignore_check(g->c->ignore, name, true) != IGNORE_RULE);
 	gone = gone || (r == 0 && !folder && parent_is_excluded(g->c, name));

@@ -191,6 +191,7 @@ static void form_readme(struct buf *out)
 		       "chunks/PATH/0001.txt   its text in pieces of about a paragraph or two, in order\n"
 		       "vectors/PATH.npy       one float32 row a chunk (numpy.load reads it)\n"
 		       "meta/PATH.json         where the text came from: hashes, extractor, chunk positions, errors\n"
+		       "                       (a ZIP, TAR or 7z file is a folder here, and what is in it are documents)\n"
 		       "search/QUERY/          the best chunks for a query, one file each, in rank order\n"
 		       "similar/PATH/          the nearest documents to a document\n"
 		       "tables/                documents.jsonl, chunks.jsonl: one row a document, one row a chunk\n"

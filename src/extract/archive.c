@@ -77,6 +77,14 @@ static void archive_load(void)
 	tzset();
 }
 
+const char *archive_library(void)
+{
+	void *library = dlopen(LIBRARY, RTLD_LAZY | RTLD_LOCAL);
+	if (library)
+		(void)dlclose(library);
+	return library ? LIBRARY : NULL;
+}
+
 static struct archive *open_archive(struct span bytes)
 {
 	struct archive *a = lib.archive_read_new();

@@ -51,6 +51,8 @@ int catalogue_next(struct span catalogue, size_t *at, struct span previous, stru
 
 /* --- reading (archive.c) --------------------------------------------------------------------------------------------- */
 
+/* Whether the library that reads archives is installed: its name, or NULL. For doctor. */
+const char *archive_library(void);
 /* The entry of an archive that lies in an archive: what it expands to is bounded more tightly. */
 const struct extractor *archive_nested_extractor(void);
 /* What stands for an archive that lies too deep in others to be opened: skipped, with the reason. */

@@ -4,6 +4,7 @@
  * with an arena for memory and walks the tree without recursion, since a document decides how deep it is. */
 #include "extract/decode.h"
 #include "extract/format.h"
+#include "extract/html_depth.h"
 #include "extract/table.h"
 
 #include <errno.h>
@@ -748,13 +749,18 @@ int html_extract(struct span bytes, struct span name, struct buf *text, struct e
 {
 	(void)name;
 	struct arena arena = {0};
-	int r = parse_and_convert(&arena, bytes, text, about);
+	struct buf shallow;
+	buf_init(&shallow, LIMIT_SOURCE_BYTES);
+	int r = html_limit_depth(bytes, &shallow, &bytes);
+	if (r == 0)
+		r = parse_and_convert(&arena, bytes, text, about);
 	arena_release(&arena);
+	buf_release(&shallow);
 	return r;
 }
 
 const struct format format_html = {
-	.extractor = {"html", 1, "text/html", TEXT_MARKDOWN, true},
+	.extractor = {"html", 2, "text/html", TEXT_MARKDOWN, true},
 	.extract = html_extract,
 	.prepare = html_prepare,
 };

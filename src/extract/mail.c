@@ -486,7 +486,7 @@ int mhtml_extract(struct span bytes, struct span name, struct buf *text, struct 
 }
 
 const struct format format_mail = {
-	.extractor = {"mail", 1, "message/rfc822", TEXT_MARKDOWN, true},
+	.extractor = {"mail", 2, "message/rfc822", TEXT_MARKDOWN, true},
 	.extract = mail_extract,
 };
 

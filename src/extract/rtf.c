@@ -13,7 +13,7 @@
 
 enum { RTF_DEPTH = 1000, RTF_FONTS = 4096, RTF_STYLES = 4096, WORD_SIZE = 32, LINE_BYTES = 1 << 20 };
 
-enum destination { TO_TEXT, TO_NOTHING, TO_FONTS, TO_STYLES, TO_TITLE, TO_LIST_MARK, TO_LINK };
+enum destination { TO_TEXT, TO_NOTE, TO_NOTHING, TO_FONTS, TO_STYLES, TO_TITLE, TO_LIST_MARK, TO_LINK };
 
 struct group {
 	enum destination destination;
@@ -130,6 +130,7 @@ static void add_utf8(struct rtf *r, struct span s)
 {
 	switch (group(r)->destination) {
 	case TO_TEXT:
+	case TO_NOTE:
 		if (group(r)->hidden)
 			return;
 		if (r->row_begun)
@@ -235,9 +236,13 @@ static void begin_row(struct rtf *r)
 static void end_cell(struct rtf *r)
 {
 	flush_bytes(r);
-	if (!r->table)
+	if (!r->table) { /* a cell of no row: what follows must not stick to it */
+		end_paragraph(r);
 		return;
+	}
 	begin_cell(r);
+	if (!r->table) /* the cell's end stood outside of a row, which ended the table */
+		return;
 	table_cell_end(r->table, 1, 1);
 	r->cell_begun = r->begun = false;
 	r->out = &r->md;
@@ -278,7 +283,7 @@ static void end_field(struct rtf *r)
 
 /* --- control words ------------------------------------------------------------------------------------------------- */
 
-/* Words that begin a destination and where it goes. Footnotes stay where they are referred to. */
+/* Words that begin a destination and where it goes. Footnotes and comments stay where they are referred to. */
 static const struct {
 	const char *word;
 	enum destination destination;
@@ -289,7 +294,7 @@ static const struct {
 	{"footerl", TO_NOTHING},    {"footerr", TO_NOTHING},	 {"footerf", TO_NOTHING},   {"nonshppict", TO_NOTHING}, {"bkmkstart", TO_NOTHING},
 	{"bkmkend", TO_NOTHING},    {"themedata", TO_NOTHING},	 {"datastore", TO_NOTHING}, {"xe", TO_NOTHING},		{"tc", TO_NOTHING},
 	{"filetbl", TO_NOTHING},    {"revtbl", TO_NOTHING},	 {"rsidtbl", TO_NOTHING},   {"generator", TO_NOTHING},	{"listtable", TO_NOTHING},
-	{"author", TO_NOTHING},	    {"operator", TO_NOTHING},	 {"annotation", TO_TEXT},   {"footnote", TO_TEXT},	{"shptxt", TO_TEXT},
+	{"author", TO_NOTHING},	    {"operator", TO_NOTHING},	 {"annotation", TO_NOTE},   {"footnote", TO_NOTE},	{"shptxt", TO_TEXT},
 	{"ud", TO_TEXT},	    {"upr", TO_TEXT},
 };
 
@@ -304,6 +309,8 @@ static bool begin_destination(struct rtf *r, const char *word)
 		bool title = destinations[i].destination == TO_TITLE;
 		if (group(r)->destination != TO_NOTHING || title)
 			group(r)->destination = destinations[i].destination;
+		if (group(r)->destination == TO_NOTE)
+			add_utf8(r, span_of(" "));
 		return true;
 	}
 	if (r->star)
@@ -405,6 +412,8 @@ static void control_word(struct rtf *r, const char *word, bool has_value, long v
 		r->at += (size_t)value < left ? (size_t)value : left;
 	} else if (group(r)->destination == TO_TEXT) {
 		paragraph_word(r, word, value);
+	} else if (group(r)->destination == TO_NOTE && strcmp(word, "par") == 0) {
+		add_byte(r, ' '); /* a note stands in its paragraph */
 	}
 }
 
@@ -436,6 +445,8 @@ static void close_group(struct rtf *r)
 		return;
 	enum destination ended = group(r)->destination;
 	r->depth--;
+	if (ended == TO_NOTE && group(r)->destination != TO_NOTE)
+		add_utf8(r, span_of(" "));
 	/* A field is its instruction and its result, in groups of their own: the link ends where the group around both does. */
 	if (r->link_open && ended == TO_TEXT)
 		end_field(r);
@@ -547,6 +558,6 @@ int rtf_extract(struct span bytes, struct span name, struct buf *text, struct ex
 }
 
 const struct format format_rtf = {
-	.extractor = {"rtf", 1, "application/rtf", TEXT_MARKDOWN, true},
+	.extractor = {"rtf", 2, "application/rtf", TEXT_MARKDOWN, true},
 	.extract = rtf_extract,
 };

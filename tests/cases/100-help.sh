@@ -72,6 +72,7 @@ exits 2 'unmount of nothing is an error' "$PROGRAM" unmount "$TMP/nowhere"
 status=$?
 ok 'doctor ends with 0 or 1' test "$status" -le 1
 like "$(cat "$TMP/out")" '^(ok|lacks) +/dev/fuse' 'doctor looks for /dev/fuse'
+like "$(cat "$TMP/out")" '^(ok|lacks) +archives +libarchive' 'doctor looks for the library that reads archives'
 like "$(cat "$TMP/out")" '^(ok|lacks) +sandbox +rlimits' 'doctor tries the sandbox'
 is "$status" "$(grep -q '^lacks' "$TMP/out" && echo 1 || echo 0)" 'doctor ends with 1 exactly when something lacks'
 if [ -c /dev/full ]; then

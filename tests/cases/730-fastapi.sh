@@ -29,4 +29,36 @@ is "$(ask --data-urlencode 'q=a/b ../../etc/passwd' | tail -c 3)" 200 'a query w
 is "$(ask --data-urlencode "q=$(printf '%01100d' 7)")" 422 'one that is too long is refused'
 is "$(ask --data-urlencode 'q= ')" 400 'and so is a blank one'
 is "$(ask --data-urlencode 'q=leave' --data-urlencode 'budget=0')" 422 'and a budget of nothing'
+
+# --- in a container: the root of this machine serves as the image, with the packages of the test ---
+podman() {
+	local limits=()
+	[ "$1" != run ] || limits=(--ulimit nofile=1024:1024 --ulimit nproc=1024:1024)
+	command podman --runtime runc "$1" "${limits[@]}" "${@:2}"
+}
+export -f podman
+end_service() {
+	kill -- "-$service" 2>/dev/null
+	podman rm -f -t 1 "$name" >"$TMP/end" 2>&1
+	cleanup
+}
+venv=$ROOT/build/examples/venv name=passages-$$
+# Without the temporary /run of --read-only, which would begin as a copy of the one here.
+export IMAGE="--read-only-tmpfs=false -v $venv:$venv:ro -e PATH=$venv/bin:/usr/bin:/bin --rootfs /:O"
+reason=
+have podman && have runc || reason='podman or runc is not installed'
+[ -z "${CI:-}" ] || reason='a container runtime is not tried in CI'
+[ -n "$reason" ] || podman run --rm --network=none --rootfs /:O true >"$TMP/out" 2>&1 || reason="podman runs nothing here: $(tail -n 1 "$TMP/out")"
+if [ -n "$reason" ]; then
+	skip "$reason" 4
+	done_testing
+fi
+example_block FastAPI 3 | sed "s/--name passages/--name $name/" >"$TMP/block"
+ok 'container: the README has the block' test -s "$TMP/block"
+cd "$EXAMPLES_FOLDER" || exit 2
+exits 0 'container: the block runs' bash -e "$TMP/block"
+cd "$TMP" || exit 2
+ok 'container: the service starts' until_true 60 test -S "$HOME/run/socket"
+curl -sG --unix-socket "$HOME/run/socket" http://localhost/passages --data-urlencode 'q=how much parental leave do I get' >"$TMP/out"
+ok 'container: passages and citations' python3 "$TMP/answer.py" "$TMP/out"
 done_testing

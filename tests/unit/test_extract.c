@@ -4,6 +4,7 @@
 #include "extract/decode.h"
 #include "extract/format.h"
 #include "extract/helper.h"
+#include "extract/html_depth.h"
 #include "extract/markdown.h"
 #include "extract/names.h"
 
@@ -478,6 +479,30 @@ static void deep_html(void)
 	}
 }
 
+/* Tags beyond the depth that is parsed are left out, their text is not; closing tags of others do not hide how deep a page is. */
+static void too_deep_html(void)
+{
+	static const char *const pieces[] = {"<x>", "<x></script>", "<x></y></p>", "<x a='>'>", "<font color=red><p>"};
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		struct buf page, text;
+		buf_init(&page, 1 << 24);
+		buf_init(&text, 1 << 26);
+		for (int k = 0; k < 100000; k++)
+			buf_add_string(&page, pieces[i]);
+		buf_add_string(&page, "core");
+		struct extract_result about = {0};
+		CHECK_NAMED(html_extract(buf_span(&page), span_of(""), &text, &about) == 0 && strstr(text.data, "core"), "100,000 times %s", pieces[i]);
+		buf_release(&page);
+		buf_release(&text);
+	}
+	/* What is closed does not count, nor does what looks like a tag in a script or a comment. */
+	struct buf store;
+	buf_init(&store, 1 << 20);
+	struct span page = span_of("<div><p>a<br></div><!-- <b> --><script>'<i>'</script><ul><li>x<li>y</ul>"), out = {NULL, 0};
+	CHECK(html_limit_depth(page, &store, &out) == 0 && out.data == page.data && out.size == page.size);
+	buf_release(&store);
+}
+
 static void pdf(void)
 {
 	struct buf text;
@@ -508,7 +533,7 @@ static void results(void)
 	CHECK(r.state == EXTRACT_OK && strcmp(r.text, "Привет\n") == 0 && strcmp(r.title, "T") == 0 && strcmp(r.encoding, "koi8-r") == 0);
 	CHECK(r.syntax == TEXT_MARKDOWN);
 	extract_result_release(&r);
-	CHECK(strstr(extract_fingerprint(), "html 1") && strstr(extract_fingerprint(), "pdftotext "));
+	CHECK(strstr(extract_fingerprint(), "html 2") && strstr(extract_fingerprint(), "pdftotext "));
 	struct extract_result about = {0};
 	char long_title[LIMIT_TITLE_BYTES + 10];
 	memset(long_title, 'x', sizeof(long_title));
@@ -603,6 +628,7 @@ int main(int argc, char **argv)
 		character_sets();
 		html();
 		deep_html();
+		too_deep_html();
 		pdf();
 		results();
 	}

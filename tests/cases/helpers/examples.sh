@@ -20,7 +20,8 @@ need_packages() {
 	mkdir -p "$folder"
 	exec 7>"$folder/lock"
 	flock 7
-	[ -x "$folder/venv/bin/pip" ] || python3 -m venv "$folder/venv" >"$TMP/venv" 2>&1 || skip_all "python3 -m venv: $(tail -n 1 "$TMP/venv")"
+	# Of the system's Python, if there is one: a container or another user may not be let into the home of another.
+	[ -x "$folder/venv/bin/pip" ] || PATH=/usr/bin:$PATH python3 -m venv "$folder/venv" >"$TMP/venv" 2>&1 || skip_all "python3 -m venv: $(tail -n 1 "$TMP/venv")"
 	PATH=$folder/venv/bin:$PATH
 	timeout 600 bash -c "$(example_block "$1" | grep '^pip install')" >"$TMP/pip" 2>&1 </dev/null ||
 		skip_all "packages of $1 cannot be installed: $(tail -n 1 "$TMP/pip")"
