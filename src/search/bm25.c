@@ -8,12 +8,13 @@
 #include <errno.h>
 #include <math.h>
 
-static const double bm25_k1 = 1.2, bm25_b = 0.6;
+/* Documents differ in length more than chunks do, which are cut to a size. */
+static const double bm25_k1 = 1.2, bm25_chunk_b = 0.6, bm25_doc_b = 0.75;
 
 /* One term: its weight, idf * (k1 + 1) * occurrences in the query, and k1 * (1 - b + b * length / average) in two parts. */
 struct weights {
 	float term;
-	float norm_base;
+	float chunk_base, doc_base;
 	float chunk_slope, doc_slope; /* a unit of length */
 };
 
@@ -28,7 +29,7 @@ static void score_doc(struct searcher *s, const struct weights *w, const struct 
 	if (!d->count)
 		return;
 	float count = (float)d->count;
-	float norm = w->norm_base + w->doc_slope * (float)s->doc_lengths[d->group];
+	float norm = w->doc_base + w->doc_slope * (float)s->doc_lengths[d->group];
 	s->doc_bm25[d->group] += w->term * count / (count + norm);
 }
 
@@ -39,7 +40,7 @@ static int score_block(struct searcher *s, const struct weights *w, const struct
 		if (segment >= s->segment_count || at >= s->segments[segment].count)
 			return -EIO;
 		float count = block->counts[i];
-		float norm = w->norm_base + w->chunk_slope * (float)s->segments[segment].lengths[at];
+		float norm = w->chunk_base + w->chunk_slope * (float)s->segments[segment].lengths[at];
 		s->bm25[id] += w->term * count / (count + norm);
 		uint32_t group = s->groups[id];
 		if (group != d->group) {
@@ -100,9 +101,10 @@ int bm25_score(struct searcher *s, struct store_read *r, const struct term_posti
 	double n = (double)stats.live_chunks, docs = s->live_group_count;
 	double length = stats.live_length ? (double)stats.live_length : 1;
 	struct weights w = {
-		.norm_base = (float)(bm25_k1 * (1 - bm25_b)),
-		.chunk_slope = (float)(bm25_k1 * bm25_b * n / length),
-		.doc_slope = (float)(bm25_k1 * bm25_b * docs / length),
+		.chunk_base = (float)(bm25_k1 * (1 - bm25_chunk_b)),
+		.doc_base = (float)(bm25_k1 * (1 - bm25_doc_b)),
+		.chunk_slope = (float)(bm25_k1 * bm25_chunk_b * n / length),
+		.doc_slope = (float)(bm25_k1 * bm25_doc_b * docs / length),
 	};
 	for (uint32_t i = 0; i < query->posting_count; i++) {
 		const struct term *t = &query->terms[query->postings[i].term];

@@ -345,13 +345,13 @@ static struct naive_counts naive_count(const struct corpus *c, const struct term
 
 /* BM25 of the chunks first..end taken as one. */
 static double naive_part(const struct naive_counts *counts, const struct term_postings *query, const struct document *d, uint32_t first,
-			 uint32_t end, double average)
+			 uint32_t end, double average, double b)
 {
 	double score = 0, length = 0;
 	for (uint32_t k = first; k < end; k++)
 		length += d->counted[k].length;
 	for (uint32_t i = 0; i < query->term_count; i++) {
-		double df = counts->df[i], count = 0, norm = 1.2 * (1 - .6 + .6 * length / average);
+		double df = counts->df[i], count = 0, norm = 1.2 * (1 - b + b * length / average);
 		for (uint32_t k = first; k < end; k++)
 			count += term_count(d, k, &query->terms[i]);
 		score += query->postings[i].count * log(1 + (counts->n - df + .5) / (df + .5)) * count * 2.2 / (count + norm);
@@ -361,8 +361,8 @@ static double naive_part(const struct naive_counts *counts, const struct term_po
 
 static double naive_bm25(const struct naive_counts *counts, const struct term_postings *query, const struct document *d, uint32_t chunk)
 {
-	double part = naive_part(counts, query, d, chunk, chunk + 1, counts->length / counts->n);
-	double whole = naive_part(counts, query, d, 0, d->chunk_count, counts->length / counts->documents);
+	double part = naive_part(counts, query, d, chunk, chunk + 1, counts->length / counts->n, .6);
+	double whole = naive_part(counts, query, d, 0, d->chunk_count, counts->length / counts->documents, .75);
 	return part > 0 ? .65 * part + .35 * whole : 0;
 }
 
