@@ -323,8 +323,10 @@ static void write_item(struct latex *l, struct input *in, bool bibliography)
 	markdown_push_item(l->out, marker);
 	l->open[l->depth - 1].item = true;
 	if (labelled && !bibliography) {
+		/* The label may itself end the list. */
+		bool term = l->open[l->depth - 1].kind == TERMS;
 		write_all(l, label);
-		markdown_text(l->out, span_of(l->open[l->depth - 1].kind == TERMS ? ": " : " "));
+		markdown_text(l->out, span_of(term ? ": " : " "));
 	}
 }
 
