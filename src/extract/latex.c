@@ -295,6 +295,8 @@ static void end_environment(struct latex *l, struct input *in)
 	if (l->table && l->depth == l->table_depth)
 		end_table(l);
 	end_paragraph(l);
+	if (l->depth == 0) /* the paragraph's notes have ended it */
+		return;
 	if (l->depth <= ENVIRONMENTS) {
 		if (l->open[l->depth - 1].item || l->open[l->depth - 1].kind == QUOTE)
 			markdown_pop(l->out);
