@@ -189,7 +189,7 @@ static void add_person(struct cards *c, const char *label, const struct line *l)
 {
 	struct buf person;
 	const char *name = memmem(l->parameters.data, l->parameters.size, "CN=", 3);
-	buf_init(&person, 4096);
+	buf_init(&person, VALUE_BYTES);
 	if (name) {
 		size_t at = (size_t)(name - l->parameters.data) + 3;
 		char end = at < l->parameters.size && l->parameters.data[at] == '"' ? '"' : ';';
@@ -197,8 +197,11 @@ static void add_person(struct cards *c, const char *label, const struct line *l)
 			buf_add_char(&person, l->parameters.data[at]);
 	}
 	struct span address = without_scheme(buf_span(&l->value));
-	if (person.size > 0)
-		buf_addf(&person, " <%.*s>", (int)(address.size < 1000 ? address.size : 1000), address.data);
+	if (person.size > 0) {
+		buf_add_string(&person, " <");
+		buf_add_span(&person, address);
+		buf_add_char(&person, '>');
+	}
 	add_field(c, label, person.size > 0 ? buf_span(&person) : address);
 	buf_release(&person);
 }

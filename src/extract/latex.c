@@ -132,6 +132,9 @@ static struct span until_end(struct input *in, struct span name)
 	struct span rest = {in->s.data + in->at, in->s.size - in->at < FORMULA ? in->s.size - in->at : FORMULA};
 	const char *end = memmem(rest.data, rest.size, mark, strlen(mark));
 	size_t size = end ? (size_t)(end - rest.data) : rest.size;
+	/* One that is cut off ends between two characters. */
+	while (!end && size > 0 && in->at + size < in->s.size && ((unsigned char)rest.data[size] & 0xc0) == 0x80)
+		size--;
 	in->at += size + (end ? strlen(mark) : 0);
 	return (struct span){rest.data, size};
 }
@@ -292,6 +295,8 @@ static void end_environment(struct latex *l, struct input *in)
 	if (l->table && l->depth == l->table_depth)
 		end_table(l);
 	end_paragraph(l);
+	if (l->depth == 0) /* the paragraph's notes have ended it */
+		return;
 	if (l->depth <= ENVIRONMENTS) {
 		if (l->open[l->depth - 1].item || l->open[l->depth - 1].kind == QUOTE)
 			markdown_pop(l->out);
@@ -320,8 +325,10 @@ static void write_item(struct latex *l, struct input *in, bool bibliography)
 	markdown_push_item(l->out, marker);
 	l->open[l->depth - 1].item = true;
 	if (labelled && !bibliography) {
+		/* The label may itself end the list. */
+		bool term = l->open[l->depth - 1].kind == TERMS;
 		write_all(l, label);
-		markdown_text(l->out, span_of(l->open[l->depth - 1].kind == TERMS ? ": " : " "));
+		markdown_text(l->out, span_of(term ? ": " : " "));
 	}
 }
 
@@ -481,7 +488,7 @@ static void write_verb(struct latex *l, struct input *in)
 {
 	char mark = peek(in);
 	const char *end = in->at + 1 < in->s.size ? memchr(in->s.data + in->at + 1, mark, in->s.size - in->at - 1) : NULL;
-	if (!end || mark == '\n')
+	if (!end || mark == '\n' || (unsigned char)mark >= 0x80)
 		return;
 	size_t to = (size_t)(end - in->s.data);
 	markdown_text(l->out, (struct span){in->s.data + in->at + 1, to - in->at - 1});
@@ -495,8 +502,9 @@ static void write_command(struct latex *l, struct input *in)
 	while ((peek(in) >= 'a' && peek(in) <= 'z') || (peek(in) >= 'A' && peek(in) <= 'Z') || peek(in) == '@')
 		in->at++;
 	bool word = in->at > start;
+	uint32_t c;
 	if (!word && in->at < in->s.size)
-		in->at++;
+		in->at += utf8_decode(in->s, in->at, &c) > 1 ? utf8_decode(in->s, in->at, &c) : 1;
 	struct span name = {in->s.data + start, in->at - start};
 	if (is(name, "(") || is(name, "[")) {
 		const char *mark = name.data[0] == '(' ? "\\)" : "\\]";

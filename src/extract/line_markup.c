@@ -327,7 +327,7 @@ static bool take_attributes(struct lines *l, struct span line)
 		return false;
 	const char *comma = begins(line, "[source,") ? line.data + 8 : NULL;
 	size_t size = 0;
-	for (; comma && comma[size] != ',' && comma[size] != ']' && size < LANGUAGE - 1; size++)
+	for (; comma && comma[size] > ' ' && comma[size] < 0x7f && comma[size] != ',' && comma[size] != ']' && size < LANGUAGE - 1; size++)
 		;
 	(void)snprintf(l->language, sizeof(l->language), "%.*s", (int)size, comma ? comma : "");
 	return true;
