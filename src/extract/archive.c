@@ -394,7 +394,7 @@ const struct extractor *archive_nested_extractor(void)
 
 #define ARCHIVE_FORMAT(name, function)                                                                                                     \
 	{                                                                                                                                  \
-		.extractor = {name, 1, "application/x-archive", TEXT_CATALOGUE, true}, .load = archive_load, .extract = function           \
+		.extractor = {name, 1, "application/x-archive", TEXT_CATALOGUE, true, NULL}, .load = archive_load, .extract = function           \
 	}
 const struct format format_archive = ARCHIVE_FORMAT("archive", archive_extract);
 const struct format format_nested = ARCHIVE_FORMAT("nested-archive", nested_extract);

@@ -344,7 +344,7 @@ int cards_extract(struct span bytes, struct span name, struct buf *text, struct 
 
 #define CARDS(name, media_type)                                                                                                            \
 	{                                                                                                                                  \
-		.extractor = {name, 1, media_type, TEXT_MARKDOWN, true}, .prepare = text_prepare, .extract = cards_extract                 \
+		.extractor = {name, 1, media_type, TEXT_MARKDOWN, true, NULL}, .prepare = text_prepare, .extract = cards_extract                 \
 	}
 
 const struct format format_ics = CARDS("ics", "text/calendar");

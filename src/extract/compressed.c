@@ -196,7 +196,7 @@ int compressed_extract(struct span bytes, struct span name, struct buf *text, st
 	return r == -EBADMSG ? format_fail(about, "damaged", "the compressed file is damaged") : r;
 }
 
-const struct format format_gzip = {.extractor = {"gzip", 1, "application/gzip", TEXT_PLAIN, true}, .extract = compressed_extract};
-const struct format format_bzip2 = {.extractor = {"bzip2", 1, "application/x-bzip2", TEXT_PLAIN, true}, .extract = compressed_extract};
-const struct format format_xz = {.extractor = {"xz", 1, "application/x-xz", TEXT_PLAIN, true}, .extract = compressed_extract};
-const struct format format_zstd = {.extractor = {"zstd", 1, "application/zstd", TEXT_PLAIN, true}, .extract = compressed_extract};
+const struct format format_gzip = {.extractor = {"gzip", 1, "application/gzip", TEXT_PLAIN, true, NULL}, .extract = compressed_extract};
+const struct format format_bzip2 = {.extractor = {"bzip2", 1, "application/x-bzip2", TEXT_PLAIN, true, NULL}, .extract = compressed_extract};
+const struct format format_xz = {.extractor = {"xz", 1, "application/x-xz", TEXT_PLAIN, true, NULL}, .extract = compressed_extract};
+const struct format format_zstd = {.extractor = {"zstd", 1, "application/zstd", TEXT_PLAIN, true, NULL}, .extract = compressed_extract};

@@ -14,7 +14,7 @@ enum { NONE_VERSION = 7 };
 
 #define NONE(media_type, code, message)                                                                                                    \
 	{                                                                                                                                  \
-		.extractor = {"none", NONE_VERSION, media_type, TEXT_PLAIN, false}, .skip_code = code, .skip_message = message             \
+		.extractor = {"none", NONE_VERSION, media_type, TEXT_PLAIN, false, NULL}, .skip_code = code, .skip_message = message             \
 	}
 
 static const struct format none_image = NONE("image/*", "image", "a picture has no text of its own");

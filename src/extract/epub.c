@@ -185,6 +185,6 @@ static int epub_extract(struct span bytes, struct span name, struct buf *text, s
 }
 
 const struct format format_epub = {
-	.extractor = {"epub", 2, "application/epub+zip", TEXT_MARKDOWN, true},
+	.extractor = {"epub", 2, "application/epub+zip", TEXT_MARKDOWN, true, NULL},
 	.extract = epub_extract,
 };

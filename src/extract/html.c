@@ -760,7 +760,7 @@ int html_extract(struct span bytes, struct span name, struct buf *text, struct e
 }
 
 const struct format format_html = {
-	.extractor = {"html", 2, "text/html", TEXT_MARKDOWN, true},
+	.extractor = {"html", 2, "text/html", TEXT_MARKDOWN, true, NULL},
 	.extract = html_extract,
 	.prepare = html_prepare,
 };

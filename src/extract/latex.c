@@ -718,7 +718,7 @@ int latex_extract(struct span bytes, struct span name, struct buf *text, struct 
 }
 
 const struct format format_latex = {
-	.extractor = {"latex", 1, "application/x-latex", TEXT_MARKDOWN, true},
+	.extractor = {"latex", 1, "application/x-latex", TEXT_MARKDOWN, true, NULL},
 	.prepare = text_prepare,
 	.extract = latex_extract,
 };

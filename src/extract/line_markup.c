@@ -446,13 +446,13 @@ int asciidoc_extract(struct span bytes, struct span name, struct buf *text, stru
 }
 
 const struct format format_org = {
-	.extractor = {"org", 1, "text/org", TEXT_MARKDOWN, true},
+	.extractor = {"org", 1, "text/org", TEXT_MARKDOWN, true, NULL},
 	.prepare = text_prepare,
 	.extract = org_extract,
 };
 
 const struct format format_asciidoc = {
-	.extractor = {"asciidoc", 1, "text/asciidoc", TEXT_MARKDOWN, true},
+	.extractor = {"asciidoc", 1, "text/asciidoc", TEXT_MARKDOWN, true, NULL},
 	.prepare = text_prepare,
 	.extract = asciidoc_extract,
 };

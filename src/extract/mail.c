@@ -486,11 +486,11 @@ int mhtml_extract(struct span bytes, struct span name, struct buf *text, struct 
 }
 
 const struct format format_mail = {
-	.extractor = {"mail", 2, "message/rfc822", TEXT_MARKDOWN, true},
+	.extractor = {"mail", 2, "message/rfc822", TEXT_MARKDOWN, true, NULL},
 	.extract = mail_extract,
 };
 
 const struct format format_mhtml = {
-	.extractor = {"mhtml", 1, "multipart/related", TEXT_MARKDOWN, true},
+	.extractor = {"mhtml", 1, "multipart/related", TEXT_MARKDOWN, true, NULL},
 	.extract = mhtml_extract,
 };

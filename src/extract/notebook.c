@@ -247,6 +247,6 @@ int notebook_extract(struct span bytes, struct span name, struct buf *text, stru
 }
 
 const struct format format_notebook = {
-	.extractor = {"notebook", 1, "application/x-ipynb+json", TEXT_MARKDOWN, true},
+	.extractor = {"notebook", 1, "application/x-ipynb+json", TEXT_MARKDOWN, true, NULL},
 	.extract = notebook_extract,
 };

@@ -514,7 +514,7 @@ static int odf_extract(struct span bytes, struct span name, struct buf *text, st
 
 #define ODF(name, media_type)                                                                                                              \
 	{                                                                                                                                  \
-		.extractor = {name, 1, "application/vnd.oasis.opendocument." media_type, TEXT_MARKDOWN, true}, .extract = odf_extract     \
+		.extractor = {name, 1, "application/vnd.oasis.opendocument." media_type, TEXT_MARKDOWN, true, NULL}, .extract = odf_extract     \
 	}
 
 const struct format format_odt = ODF("odt", "text");

@@ -120,7 +120,7 @@ int ole_extract(struct span bytes, struct span name, struct buf *text, struct ex
 
 #define OLE(name, media_type)                                                                                                              \
 	{                                                                                                                                  \
-		.extractor = {name, 1, media_type, TEXT_MARKDOWN, true}, .extract = ole_extract                                            \
+		.extractor = {name, 1, media_type, TEXT_MARKDOWN, true, NULL}, .extract = ole_extract                                            \
 	}
 
 const struct format format_doc = OLE("doc", "application/msword");

@@ -226,7 +226,7 @@ static int package_extract(struct span bytes, struct span name, struct buf *text
 
 #define OFFICE(name, media_type)                                                                                                           \
 	{                                                                                                                                  \
-		.extractor = {name, 1, media_type, TEXT_MARKDOWN, true}, .extract = package_extract                                        \
+		.extractor = {name, 1, media_type, TEXT_MARKDOWN, true, NULL}, .extract = package_extract                                        \
 	}
 
 const struct format format_docx = OFFICE("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document");

@@ -113,7 +113,7 @@ static int pdf_finish(struct span bytes, int status, struct span output, struct 
 static const struct format_beside pdf_beside = {&format_pdf_extras, pdf_extras_wanted, pdf_extras_join};
 
 const struct format format_pdf = {
-	.extractor = {"pdf", 2, "application/pdf", TEXT_MARKDOWN, true},
+	.extractor = {"pdf", 2, "application/pdf", TEXT_MARKDOWN, true, NULL},
 	.program = &pdftotext,
 	.finish = pdf_finish,
 	.beside = &pdf_beside,

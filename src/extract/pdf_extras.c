@@ -389,7 +389,7 @@ static int pdf_extras_extract(struct span bytes, struct span name, struct buf *t
 }
 
 const struct format format_pdf_extras = {
-	.extractor = {"pdf-extras", 1, "application/pdf", TEXT_PLAIN, true},
+	.extractor = {"pdf-extras", 1, "application/pdf", TEXT_PLAIN, true, NULL},
 	.extract = pdf_extras_extract,
 };
 

@@ -558,6 +558,6 @@ int rtf_extract(struct span bytes, struct span name, struct buf *text, struct ex
 }
 
 const struct format format_rtf = {
-	.extractor = {"rtf", 2, "application/rtf", TEXT_MARKDOWN, true},
+	.extractor = {"rtf", 2, "application/rtf", TEXT_MARKDOWN, true, NULL},
 	.extract = rtf_extract,
 };

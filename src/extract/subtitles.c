@@ -77,6 +77,6 @@ static int subtitles_extract(struct span bytes, struct span name, struct buf *te
 }
 
 const struct format format_subtitles = {
-	.extractor = {"subtitles", 1, "text/vtt", TEXT_PLAIN, false},
+	.extractor = {"subtitles", 1, "text/vtt", TEXT_PLAIN, false, NULL},
 	.extract = subtitles_extract,
 };

@@ -23,7 +23,7 @@ int text_prepare(struct span bytes, struct buf *store, struct extract_result *ab
 
 #define TEXT_FORMAT(media_type, syntax)                                                                                                    \
 	{                                                                                                                                  \
-		.extractor = {"text", 1, media_type, syntax, false}, .extract = text_extract                                               \
+		.extractor = {"text", 1, media_type, syntax, false, NULL}, .extract = text_extract                                               \
 	}
 
 const struct format format_text_plain = TEXT_FORMAT("text/plain", TEXT_PLAIN);

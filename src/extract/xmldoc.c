@@ -368,7 +368,7 @@ int xml_prepare(struct span bytes, struct buf *store, struct extract_result *abo
 }
 
 const struct format format_xml = {
-	.extractor = {"xml", 1, "application/xml", TEXT_MARKDOWN, true},
+	.extractor = {"xml", 1, "application/xml", TEXT_MARKDOWN, true, NULL},
 	.prepare = xml_prepare,
 	.extract = xml_extract,
 };

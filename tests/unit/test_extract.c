@@ -294,7 +294,7 @@ static const struct format_program read_program = {"sh", "dash", shell_read, she
 static const struct format_program sleep_program = {"sh", "dash", shell_sleep, shell_version};
 static const struct format_program missing_program = {"no-such-program", "nothing", shell_echo, shell_version};
 
-#define ISOLATED .extractor = {"test", 1, "x/x", TEXT_PLAIN, true}
+#define ISOLATED .extractor = {"test", 1, "x/x", TEXT_PLAIN, true, NULL}
 enum { ECHO, CRASH, RECURSE, SPIN, WAIT, OPEN, SOCKET, EXECUTE, FORK, MAP_CODE, DESCRIPTORS, EAT, FLOOD, LIE, P_ECHO, P_WRITE, P_READ, P_SLEEP, P_MISSING, COUNT };
 static const struct format test_format_array[COUNT] = {
 	[ECHO] = {ISOLATED, .extract = do_echo},
