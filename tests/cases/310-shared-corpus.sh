@@ -81,6 +81,7 @@ for name in sorted(names):
         print("text, but state", meta["state"], name)
 print("%d PDF files, %d that pdftotext reads" % (len(names), sum(has_text.values())))
 END
+like "$(tail -n 1 "$TMP/judgement")" '^[0-9]+ PDF files, [1-9][0-9]* that' 'the comparison ran to its end'
 is "$(grep -vc 'PDF files' "$TMP/judgement")" 0 "every PDF file has its text or its reason: $(tail -n 1 "$TMP/judgement")"
 grep -v 'PDF files' "$TMP/judgement" | head -n 20 | sed 's/^/# /'
 
