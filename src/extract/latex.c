@@ -25,6 +25,7 @@ struct latex {
 	} open[ENVIRONMENTS];
 	unsigned depth; /* may exceed ENVIRONMENTS */
 	struct table *table;
+	bool in_title;
 	unsigned table_depth, group; /* group: arguments being written inside one another */
 	struct span notes[NOTES];
 	size_t note_count;
@@ -409,10 +410,15 @@ static void write_cells(struct latex *l, struct input *in)
 
 static void write_title(struct latex *l)
 {
+	/* A title that has \maketitle in it twice would double at each level. */
+	if (l->in_title)
+		return;
+	l->in_title = true;
 	if (l->title.size > 0)
 		write_heading(l, 1, l->title);
 	write_all(l, l->author);
 	end_paragraph(l);
+	l->in_title = false;
 }
 
 static void take_command(struct latex *l, struct input *in, struct span name)
@@ -663,7 +669,9 @@ static void take_title(struct latex *l)
 	buf_init(&text, 1 << 16);
 	markdown_init(&md, &text, false);
 	l->out = &md;
+	l->in_title = true;
 	write_all(l, title);
+	l->in_title = false;
 	l->out = before;
 	format_set_title(l->about, buf_span(&text));
 	buf_release(&text);
