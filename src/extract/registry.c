@@ -82,7 +82,7 @@ int extract_helper_start(struct err *err)
 {
 	static const struct helper_limits limits = {.progress_ms = 10000, .total_ms = 60000};
 	size_t count = 0;
-	while (extract_formats[count] && count < HELPER_FORMATS - RULES - OCR_FORMATS) {
+	while (count < HELPER_FORMATS - RULES - OCR_FORMATS && extract_formats[count]) {
 		helper_formats[count] = extract_formats[count];
 		count++;
 	}

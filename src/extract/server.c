@@ -143,7 +143,7 @@ static void fill_arguments(const char *const *from, unsigned page, char number[1
 {
 	size_t i = 0;
 	(void)snprintf(number, 16, "%u", page);
-	for (; from[i] && i < ARGUMENTS; i++)
+	for (; i < ARGUMENTS && from[i]; i++)
 		to[i] = page > 0 && strcmp(from[i], HELPER_PAGE) == 0 ? number : from[i];
 	to[i] = NULL;
 }
