@@ -14,8 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { PATHS_BYTES = 1 << 20, NAMED_NODES = 64 };
+/* PAUSE_MS: the kernel drops an answer about a file's size that it asked for before it was told of a change, and twice in a row it
+ * would take our estimate for the size and fill the end of a read with zeros. So no file is spoken of twice in a moment. */
+enum { PATHS_BYTES = 1 << 20, NAMED_NODES = 64, PAUSE_MS = 20 };
 
 /* The library's listeners stay for the life of the corpus, which is longer than the mount's: so what they are given is not the mount but this
  * one place that says whether there is one. */
@@ -161,14 +164,29 @@ static void tell_everything(struct mount *m)
 			forget_listing(m, m->nodes.tops[v]);
 }
 
-static void tell_all(struct mount *m, struct buf *paths, bool everything)
+static int compare_paths(const void *a, const void *b)
 {
-	if (everything) {
-		tell_everything(m);
-		return;
-	}
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Each path once. False when memory for that is lacking. */
+static bool tell_each(struct mount *m, const struct buf *paths)
+{
+	size_t count = 0;
 	for (size_t at = 0; at < paths->size; at += strlen(paths->data + at) + 1)
-		tell(m, paths->data + at);
+		count++;
+	const char **list = calloc(count + 1, sizeof(*list));
+	if (!list)
+		return false;
+	count = 0;
+	for (size_t at = 0; at < paths->size; at += strlen(paths->data + at) + 1)
+		list[count++] = paths->data + at;
+	qsort(list, count, sizeof(*list), compare_paths);
+	for (size_t i = 0; i < count; i++)
+		if (i == 0 || strcmp(list[i], list[i - 1]) != 0)
+			tell(m, list[i]);
+	free(list);
+	return true;
 }
 
 static void *changes_main(void *argument)
@@ -186,8 +204,10 @@ static void *changes_main(void *argument)
 		buf_init(&c->paths, PATHS_BYTES);
 		c->everything = false;
 		(void)pthread_mutex_unlock(&c->lock);
-		tell_all(m, &paths, everything);
+		if (everything || !tell_each(m, &paths))
+			tell_everything(m);
 		buf_release(&paths);
+		(void)nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);
 		(void)pthread_mutex_lock(&c->lock);
 	}
 	(void)pthread_mutex_unlock(&c->lock);
