@@ -1,14 +1,25 @@
 /* SHA-256 for identity, XXH3 for checksums: see hash.h. */
 #include "base/hash.h"
 
+/* SHA256() looks its algorithm up by name each time, under locks, which takes longer than hashing a key does; the functions that do not are
+ * deprecated, not gone. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/sha.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+static void sha256(struct span s, unsigned char out[HASH_SIZE])
+{
+	SHA256_CTX context;
+	(void)SHA256_Init(&context);
+	(void)SHA256_Update(&context, s.data, s.size);
+	(void)SHA256_Final(out, &context);
+}
+
 struct hash hash_bytes(struct span s)
 {
 	struct hash h;
-	SHA256((const unsigned char *)s.data, s.size, h.bytes);
+	sha256(s, h.bytes);
 	return h;
 }
 
@@ -22,7 +33,7 @@ struct hash hash_parts(const struct span *parts, size_t count)
 	for (size_t i = 0; i < count && i < MAX_PARTS; i++) {
 		for (int b = 0; b < 8; b++)
 			all[used++] = (unsigned char)((uint64_t)parts[i].size >> (8 * b));
-		SHA256((const unsigned char *)parts[i].data, parts[i].size, all + used);
+		sha256(parts[i], all + used);
 		used += HASH_SIZE;
 	}
 	return hash_bytes((struct span){(const char *)all, used});
