@@ -297,19 +297,27 @@ static bool is_vcs(const char *name)
 	return false;
 }
 
+/* What most names fail at: the first and the last letter. The list has neither ? nor [. */
+static bool may_match(const char *pattern, const char *name, char last)
+{
+	char end = pattern[strlen(pattern) - 1];
+	return (pattern[0] == '*' || pattern[0] == name[0]) && (end == '*' || end == last);
+}
+
 static bool is_secret(const char *path)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	char last = *name ? name[strlen(name) - 1] : '\0';
 	for (size_t i = 0; i < sizeof(secret_names) / sizeof(*secret_names); i++) {
 		const char *pattern = secret_names[i];
 		if (!strchr(pattern, '/')) {
-			if (ignore_match(pattern, name))
+			if (may_match(pattern, name, last) && ignore_match(pattern, name))
 				return true;
 			continue;
 		}
 		/* ".aws/credentials" wherever that folder lies. */
 		for (const char *at = path; at; at = strchr(at, '/') ? strchr(at, '/') + 1 : NULL)
-			if (ignore_match(pattern, at))
+			if (may_match(pattern, at, last) && ignore_match(pattern, at))
 				return true;
 	}
 	return false;
