@@ -139,3 +139,18 @@ void jsonw_null(struct jsonw *j)
 	begin_value(j);
 	buf_add_string(j->out, "null");
 }
+
+void jsonw_uint_member(struct jsonw *j, const char *key, uint64_t value)
+{
+	jsonw_key(j, key);
+	jsonw_uint(j, value);
+}
+
+void jsonw_pair_member(struct jsonw *j, const char *key, uint64_t a, uint64_t b)
+{
+	jsonw_key(j, key);
+	jsonw_array(j);
+	jsonw_uint(j, a);
+	jsonw_uint(j, b);
+	jsonw_array_end(j);
+}

@@ -35,4 +35,8 @@ void jsonw_float(struct jsonw *j, double value);
 void jsonw_bool(struct jsonw *j, bool value);
 void jsonw_null(struct jsonw *j);
 
+/* Members: a key with a number, or with a list of two. */
+void jsonw_uint_member(struct jsonw *j, const char *key, uint64_t value);
+void jsonw_pair_member(struct jsonw *j, const char *key, uint64_t a, uint64_t b);
+
 #endif

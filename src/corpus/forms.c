@@ -18,15 +18,6 @@ static void add_headings(struct jsonw *j, const char *headings)
 	jsonw_array_end(j);
 }
 
-static void add_pair(struct jsonw *j, const char *key, uint64_t a, uint64_t b)
-{
-	jsonw_key(j, key);
-	jsonw_array(j);
-	jsonw_uint(j, a);
-	jsonw_uint(j, b);
-	jsonw_array_end(j);
-}
-
 static void add_hit(struct jsonw *j, const struct corpus_hit *h, const char *headings)
 {
 	jsonw_object(j);
@@ -42,8 +33,8 @@ static void add_hit(struct jsonw *j, const struct corpus_hit *h, const char *hea
 	jsonw_float(j, (double)h->bm25);
 	jsonw_key(j, "cosine");
 	jsonw_float(j, (double)h->cosine);
-	add_pair(j, "bytes", h->first, h->end);
-	add_pair(j, "lines", h->line_first, h->line_last);
+	jsonw_pair_member(j, "bytes", h->first, h->end);
+	jsonw_pair_member(j, "lines", h->line_first, h->line_last);
 	jsonw_key(j, "page");
 	if (h->page)
 		jsonw_uint(j, h->page);

@@ -23,28 +23,13 @@ static void add_text(struct jsonw *j, const char *key, const char *text)
 	jsonw_string(j, text);
 }
 
-static void add_number(struct jsonw *j, const char *key, uint64_t value)
-{
-	jsonw_key(j, key);
-	jsonw_uint(j, value);
-}
-
-static void add_pair(struct jsonw *j, const char *key, uint64_t a, uint64_t b)
-{
-	jsonw_key(j, key);
-	jsonw_array(j);
-	jsonw_uint(j, a);
-	jsonw_uint(j, b);
-	jsonw_array_end(j);
-}
-
 static void add_source(struct jsonw *j, const struct corpus_doc *d)
 {
 	jsonw_key(j, "source");
 	jsonw_object(j);
 	if (d->has_source_hash)
 		add_hash(j, "sha256", &d->source_hash);
-	add_number(j, "bytes", d->stamp.size);
+	jsonw_uint_member(j, "bytes", d->stamp.size);
 	jsonw_key(j, "mtime_ns");
 	jsonw_int(j, d->stamp.mtime_ns);
 	jsonw_object_end(j);
@@ -59,7 +44,7 @@ static void add_extraction(struct jsonw *j, const struct corpus_doc *d)
 	if (*d->encoding)
 		add_text(j, "encoding", d->encoding);
 	if (d->pages)
-		add_number(j, "pages", d->pages);
+		jsonw_uint_member(j, "pages", d->pages);
 	add_hash(j, "key", &d->extraction);
 	add_text(j, "programs", extract_fingerprint());
 	jsonw_object_end(j);
@@ -107,11 +92,11 @@ static void add_chunk(struct jsonw *j, const struct corpus_doc *d, uint32_t i, s
 	const struct chunk *k = &d->chunks->chunks[i];
 	struct hash h = hash_bytes(document_chunk_text(d, i));
 	jsonw_object(j);
-	add_number(j, "chunk", i + 1);
-	add_pair(j, "bytes", k->first, k->end);
-	add_pair(j, "lines", k->line_first, k->line_last);
+	jsonw_uint_member(j, "chunk", i + 1);
+	jsonw_pair_member(j, "bytes", k->first, k->end);
+	jsonw_pair_member(j, "lines", k->line_first, k->line_last);
 	if (k->page)
-		add_number(j, "page", k->page);
+		jsonw_uint_member(j, "page", k->page);
 	document_add_headings(j, d->chunks, k->heading);
 	add_hash(j, "sha256", &h);
 	add_mark(j, d, i, read, m);
@@ -129,10 +114,10 @@ static void add_recipe(struct jsonw *j, const struct corpus_doc *d)
 {
 	jsonw_key(j, "chunker");
 	jsonw_object(j);
-	add_number(j, "version", chunk_default_recipe.version);
-	add_number(j, "target_words", chunk_default_recipe.target_words);
-	add_number(j, "max_words", chunk_default_recipe.max_words);
-	add_number(j, "min_words", chunk_default_recipe.min_words);
+	jsonw_uint_member(j, "version", chunk_default_recipe.version);
+	jsonw_uint_member(j, "target_words", chunk_default_recipe.target_words);
+	jsonw_uint_member(j, "max_words", chunk_default_recipe.max_words);
+	jsonw_uint_member(j, "min_words", chunk_default_recipe.min_words);
 	jsonw_object_end(j);
 	struct remote_model m;
 	const struct embed_space *space = document_space(d->corpus, &m);
@@ -141,7 +126,7 @@ static void add_recipe(struct jsonw *j, const struct corpus_doc *d)
 		jsonw_key(j, "model");
 		jsonw_object(j);
 		add_text(j, "name", space->name);
-		add_number(j, "dims", remote ? m.identity.dims : space->dims);
+		jsonw_uint_member(j, "dims", remote ? m.identity.dims : space->dims);
 		add_hash(j, "fingerprint", &space->fingerprint);
 		jsonw_object_end(j);
 	}
@@ -166,8 +151,8 @@ static void add_archive(struct jsonw *j, const struct corpus_doc *d)
 		bytes += m.size;
 	jsonw_key(j, "archive");
 	jsonw_object(j);
-	add_number(j, "members", members);
-	add_number(j, "bytes", bytes);
+	jsonw_uint_member(j, "members", members);
+	jsonw_uint_member(j, "bytes", bytes);
 	jsonw_object_end(j);
 }
 
@@ -198,8 +183,8 @@ int document_meta(const struct corpus_doc *d, struct corpus_blob **ret)
 		jsonw_key(&j, "clean");
 		jsonw_object(&j);
 		add_hash(&j, "sha256", &d->clean);
-		add_number(&j, "bytes", corpus_blob_size(d->text));
-		add_number(&j, "version", CLEAN_VERSION);
+		jsonw_uint_member(&j, "bytes", corpus_blob_size(d->text));
+		jsonw_uint_member(&j, "version", CLEAN_VERSION);
 		jsonw_object_end(&j);
 		add_recipe(&j, d);
 	} else {

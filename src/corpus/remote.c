@@ -990,33 +990,27 @@ static void add_text(struct jsonw *j, const char *key, const char *text)
 	jsonw_string(j, text);
 }
 
-static void add_number(struct jsonw *j, const char *key, uint64_t value)
-{
-	jsonw_key(j, key);
-	jsonw_uint(j, value);
-}
-
 static void add_figures(struct jsonw *j, const struct embed_server_figures *f, uint64_t saved)
 {
-	add_number(j, "requests", f->requests);
-	add_number(j, "texts", f->texts);
-	add_number(j, "texts_saved", saved);
-	add_number(j, "tokens", f->tokens);
-	add_number(j, "sent_bytes", f->sent_bytes);
-	add_number(j, "received_bytes", f->received_bytes);
-	add_number(j, "retries", f->retries);
-	add_number(j, "failures", f->failures);
-	add_number(j, "texts_refused", f->refused);
-	add_number(j, "texts_in_pieces", f->in_pieces);
-	add_number(j, "texts_today", f->budget_used);
-	add_number(j, "batch_texts", f->batch_texts);
+	jsonw_uint_member(j, "requests", f->requests);
+	jsonw_uint_member(j, "texts", f->texts);
+	jsonw_uint_member(j, "texts_saved", saved);
+	jsonw_uint_member(j, "tokens", f->tokens);
+	jsonw_uint_member(j, "sent_bytes", f->sent_bytes);
+	jsonw_uint_member(j, "received_bytes", f->received_bytes);
+	jsonw_uint_member(j, "retries", f->retries);
+	jsonw_uint_member(j, "failures", f->failures);
+	jsonw_uint_member(j, "texts_refused", f->refused);
+	jsonw_uint_member(j, "texts_in_pieces", f->in_pieces);
+	jsonw_uint_member(j, "texts_today", f->budget_used);
+	jsonw_uint_member(j, "batch_texts", f->batch_texts);
 	if (f->text_bytes)
-		add_number(j, "text_bytes", f->text_bytes);
+		jsonw_uint_member(j, "text_bytes", f->text_bytes);
 	jsonw_key(j, "latency_ms");
 	jsonw_object(j);
-	add_number(j, "p50", f->p50_ms);
-	add_number(j, "p90", f->p90_ms);
-	add_number(j, "p99", f->p99_ms);
+	jsonw_uint_member(j, "p50", f->p50_ms);
+	jsonw_uint_member(j, "p90", f->p90_ms);
+	jsonw_uint_member(j, "p99", f->p99_ms);
 	jsonw_object_end(j);
 }
 
@@ -1047,11 +1041,11 @@ void remote_status(struct corpus *c, struct jsonw *j)
 	if (known) {
 		char hex[HASH_HEX_SIZE];
 		hash_hex(&m.space.fingerprint, hex);
-		add_number(j, "dims", m.identity.dims);
+		jsonw_uint_member(j, "dims", m.identity.dims);
 		add_text(j, "fingerprint", hex);
 	}
-	add_number(j, "chunks", counts.chunks);
-	add_number(j, "chunks_missing", counts.missing);
+	jsonw_uint_member(j, "chunks", counts.chunks);
+	jsonw_uint_member(j, "chunks_missing", counts.missing);
 	add_figures(j, &f, saved);
 	jsonw_object_end(j);
 }

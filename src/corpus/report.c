@@ -11,12 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static void add_number(struct jsonw *j, const char *key, uint64_t value)
-{
-	jsonw_key(j, key);
-	jsonw_uint(j, value);
-}
-
 static void add_text(struct jsonw *j, const char *key, const char *text)
 {
 	jsonw_key(j, key);
@@ -69,9 +63,9 @@ static void add_store(struct jsonw *j, const struct corpus *c, const struct figu
 	jsonw_key(j, "store");
 	jsonw_object(j);
 	if (f->everything) {
-		add_number(j, "bytes", f->used);
-		add_number(j, "map_bytes", f->map);
-		add_number(j, "generation", f->generation);
+		jsonw_uint_member(j, "bytes", f->used);
+		jsonw_uint_member(j, "map_bytes", f->map);
+		jsonw_uint_member(j, "generation", f->generation);
 	}
 	jsonw_key(j, "damaged");
 	jsonw_bool(j, store_damaged(c->store));
@@ -84,11 +78,11 @@ static void add_work(struct jsonw *j, struct corpus *c, const struct figures *f)
 {
 	struct refresh_progress *p = indexer_progress(c);
 	char current[LIMIT_PATH_BYTES + 1];
-	add_number(j, "queued", f->pending);
+	jsonw_uint_member(j, "queued", f->pending);
 	if (p) {
-		add_number(j, "looked_at", atomic_load(&p->files));
-		add_number(j, "done", atomic_load(&p->done));
-		add_number(j, "bytes", atomic_load(&p->bytes));
+		jsonw_uint_member(j, "looked_at", atomic_load(&p->files));
+		jsonw_uint_member(j, "done", atomic_load(&p->done));
+		jsonw_uint_member(j, "bytes", atomic_load(&p->bytes));
 		jsonw_key(j, "walked");
 		jsonw_bool(j, atomic_load(&p->walked));
 	}
@@ -119,26 +113,26 @@ static void form_status(struct corpus *c, const struct figures *f, struct buf *o
 	if (c->mountpoint)
 		add_text(&j, "mountpoint", c->mountpoint);
 	(void)pthread_mutex_unlock(&c->lock);
-	add_number(&j, "pid", (uint64_t)getpid());
-	add_number(&j, "uptime_seconds", (uint64_t)(time(NULL) - c->started));
+	jsonw_uint_member(&j, "pid", (uint64_t)getpid());
+	jsonw_uint_member(&j, "uptime_seconds", (uint64_t)(time(NULL) - c->started));
 	jsonw_key(&j, "files");
 	jsonw_object(&j);
-	add_number(&j, "known", f->counts.files);
-	add_number(&j, "ok", f->counts.ok);
-	add_number(&j, "skipped", f->counts.skipped);
-	add_number(&j, "failed", f->counts.failed);
+	jsonw_uint_member(&j, "known", f->counts.files);
+	jsonw_uint_member(&j, "ok", f->counts.ok);
+	jsonw_uint_member(&j, "skipped", f->counts.skipped);
+	jsonw_uint_member(&j, "failed", f->counts.failed);
 	jsonw_object_end(&j);
-	add_number(&j, "documents", f->counts.documents);
-	add_number(&j, "indexed_documents", f->counts.indexed_documents);
-	add_number(&j, "text_bytes", f->counts.text_bytes);
-	add_number(&j, "chunks", f->index.live_chunks);
+	jsonw_uint_member(&j, "documents", f->counts.documents);
+	jsonw_uint_member(&j, "indexed_documents", f->counts.indexed_documents);
+	jsonw_uint_member(&j, "text_bytes", f->counts.text_bytes);
+	jsonw_uint_member(&j, "chunks", f->index.live_chunks);
 	jsonw_key(&j, "complete");
 	jsonw_bool(&j, f->complete);
 	add_indexer(&j, c, f);
 	jsonw_key(&j, "model");
 	jsonw_object(&j);
 	add_text(&j, "name", c->embedder ? c->space.name : "none");
-	add_number(&j, "dims", c->space.dims);
+	jsonw_uint_member(&j, "dims", c->space.dims);
 	add_text(&j, "simd", vec_level_name());
 	jsonw_key(&j, "degraded");
 	jsonw_bool(&j, !c->embedder);
@@ -254,7 +248,7 @@ static int list_file(void *context, struct span path, const struct store_file *f
 	jsonw_span(&j, x.message);
 	jsonw_key(&j, "media_type");
 	jsonw_span(&j, x.media_type);
-	add_number(&j, "bytes", file->stamp.size);
+	jsonw_uint_member(&j, "bytes", file->stamp.size);
 	jsonw_object_end(&j);
 	buf_add_char(l->out, '\n');
 	return buf_error(l->out);

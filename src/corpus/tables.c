@@ -59,12 +59,6 @@ static void add_ordinal(struct jsonw *j, const char *key, uint64_t value)
 		jsonw_null(j);
 }
 
-static void add_number(struct jsonw *j, const char *key, uint64_t value)
-{
-	jsonw_key(j, key);
-	jsonw_uint(j, value);
-}
-
 static void document_row(struct writing *t, const struct corpus_doc *d)
 {
 	bool has_text = d->state == STORE_OK && !document_is_archive(d);
@@ -76,7 +70,7 @@ static void document_row(struct writing *t, const struct corpus_doc *d)
 	add_text(&j, "state", document_state_name(d));
 	add_text(&j, "title", has_text ? d->title : "");
 	add_hash(&j, "source_sha256", d->has_source_hash ? &d->source_hash : NULL);
-	add_number(&j, "source_bytes", d->stamp.size);
+	jsonw_uint_member(&j, "source_bytes", d->stamp.size);
 	jsonw_key(&j, "source_mtime_ns");
 	jsonw_int(&j, d->stamp.mtime_ns);
 	add_text(&j, "extractor", d->extractor);
@@ -89,7 +83,7 @@ static void document_row(struct writing *t, const struct corpus_doc *d)
 		jsonw_uint(&j, corpus_blob_size(d->text));
 	else
 		jsonw_null(&j);
-	add_number(&j, "chunks", corpus_doc_chunk_count(d));
+	jsonw_uint_member(&j, "chunks", corpus_doc_chunk_count(d));
 	add_text(&j, "model", space ? space->name : "");
 	add_hash(&j, "model_fingerprint", space ? &space->fingerprint : NULL);
 	add_text(&j, "error_code", has_text ? "" : d->code);
@@ -107,11 +101,11 @@ static void chunk_row(struct writing *t, const struct corpus_doc *d, uint32_t i)
 	jsonw_init(&j, &t->rows);
 	jsonw_object(&j);
 	add_text(&j, "path", d->path);
-	add_number(&j, "chunk", i + 1);
-	add_number(&j, "first_byte", k->first);
-	add_number(&j, "end_byte", k->end);
-	add_number(&j, "first_line", k->line_first);
-	add_number(&j, "last_line", k->line_last);
+	jsonw_uint_member(&j, "chunk", i + 1);
+	jsonw_uint_member(&j, "first_byte", k->first);
+	jsonw_uint_member(&j, "end_byte", k->end);
+	jsonw_uint_member(&j, "first_line", k->line_first);
+	jsonw_uint_member(&j, "last_line", k->line_last);
 	add_ordinal(&j, "page", k->page);
 	document_add_headings(&j, d->chunks, k->heading);
 	add_hash(&j, "sha256", &h);

@@ -1,8 +1,10 @@
 /* Values of spreadsheet cells: see cell.h. */
 #include "extract/cell.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What a number format makes of a number, by the letters outside quotes, brackets and escapes. */
@@ -85,4 +87,19 @@ bool cell_print(double number, enum cell_format format, bool date1904, char *out
 	else
 		return false;
 	return true;
+}
+
+void *cell_append(int *error, void **array, size_t *count, size_t size, size_t most)
+{
+	if (*count == most || *error)
+		return NULL;
+	if ((*count & (*count - 1)) == 0) {
+		void *grown = realloc(*array, (*count ? *count * 2 : 1) * size);
+		if (!grown) {
+			*error = -ENOMEM;
+			return NULL;
+		}
+		*array = grown;
+	}
+	return memset((char *)*array + size * (*count)++, 0, size);
 }

@@ -55,21 +55,6 @@ struct xls {
 	bool formula_waits;
 };
 
-static void *append(struct xls *x, void **array, size_t *count, size_t size, size_t most)
-{
-	if (*count == most || x->error)
-		return NULL;
-	if ((*count & (*count - 1)) == 0) {
-		void *grown = realloc(*array, (*count ? *count * 2 : 1) * size);
-		if (!grown) {
-			x->error = -ENOMEM;
-			return NULL;
-		}
-		*array = grown;
-	}
-	return memset((char *)*array + size * (*count)++, 0, size);
-}
-
 static bool next_record(struct xls *x, uint32_t *ret_type, struct span *ret)
 {
 	if (x->at + 4 > x->in.size)
@@ -168,7 +153,7 @@ static void read_strings(struct xls *x, struct span first)
 		after += flags & 4 ? sst_number(&s, 4) : 0;
 		sst_characters(&s, characters, flags & 1);
 		sst_skip(&s, after);
-		uint32_t *end = append(x, (void **)&x->ends, &x->string_count, sizeof(*end), STRINGS);
+		uint32_t *end = cell_append(&x->error, (void **)&x->ends, &x->string_count, sizeof(*end), STRINGS);
 		if (!end)
 			return;
 		*end = (uint32_t)x->strings.size;
@@ -182,7 +167,7 @@ static void take_format(struct xls *x, struct span s)
 	struct buf code;
 	buf_init(&code, 4096);
 	add_string(x, cfb_part(s, 2, SIZE_MAX), x->wide ? 2 : 1, &code);
-	if (code.data && append(x, (void **)&x->formats, &x->format_count, sizeof(*x->formats), FORMATS)) {
+	if (code.data && cell_append(&x->error, (void **)&x->formats, &x->format_count, sizeof(*x->formats), FORMATS)) {
 		x->formats[x->format_count - 1].id = cfb_u16(s, 0);
 		x->formats[x->format_count - 1].format = cell_format_of_code(code.data);
 	}
@@ -196,7 +181,7 @@ static void take_style(struct xls *x, struct span s)
 	for (size_t i = 0; i < x->format_count; i++)
 		if (x->formats[i].id == id)
 			format = x->formats[i].format;
-	unsigned char *style = append(x, (void **)&x->styles, &x->style_count, 1, STYLES);
+	unsigned char *style = cell_append(&x->error, (void **)&x->styles, &x->style_count, 1, STYLES);
 	if (style)
 		*style = (unsigned char)format;
 }
@@ -207,7 +192,7 @@ static void take_sheet(struct xls *x, struct span s)
 	buf_init(&name, 255);
 	add_string(x, cfb_part(s, 6, SIZE_MAX), 1, &name);
 	/* Only worksheets: charts and macro sheets have no cells of their own. */
-	if (cfb_u8(s, 5) == 0 && append(x, (void **)&x->sheets, &x->sheet_count, sizeof(*x->sheets), SHEETS)) {
+	if (cfb_u8(s, 5) == 0 && cell_append(&x->error, (void **)&x->sheets, &x->sheet_count, sizeof(*x->sheets), SHEETS)) {
 		x->sheets[x->sheet_count - 1].at = cfb_u32(s, 0);
 		(void)snprintf(x->sheets[x->sheet_count - 1].name, sizeof(x->sheets->name), "%s", name.data ? name.data : "");
 	}
@@ -263,7 +248,7 @@ static void end_cell(struct xls *x, uint32_t row, uint32_t column, size_t from)
 {
 	if (buf_error(&x->texts) || x->texts.size == from)
 		return;
-	struct xls_cell *c = append(x, (void **)&x->cells, &x->cell_count, sizeof(*c), CELLS);
+	struct xls_cell *c = cell_append(&x->error, (void **)&x->cells, &x->cell_count, sizeof(*c), CELLS);
 	if (c)
 		*c = (struct xls_cell){row, column, (uint32_t)from, (uint32_t)(x->texts.size - from)};
 }

@@ -54,21 +54,6 @@ static long integer(const char *s, long otherwise)
 	return s && end != s ? n : otherwise;
 }
 
-static void *append(struct xlsx *x, void **array, size_t *count, size_t size, size_t most)
-{
-	if (*count == most || x->error)
-		return NULL;
-	if ((*count & (*count - 1)) == 0) {
-		void *grown = realloc(*array, (*count ? *count * 2 : 1) * size);
-		if (!grown) {
-			x->error = -ENOMEM;
-			return NULL;
-		}
-		*array = grown;
-	}
-	return memset((char *)*array + size * (*count)++, 0, size);
-}
-
 static void ignore_end(void *context, const char *name)
 {
 	(void)context, (void)name;
@@ -84,7 +69,7 @@ static void workbook_start(void *context, const char *name, const char **attribu
 		x->date1904 = date1904 && (is(date1904, "1") || is(date1904, "true"));
 	if (!is(name, "sheet"))
 		return;
-	struct sheet *s = append(x, (void **)&x->sheets, &x->sheet_count, sizeof(*s), SHEETS);
+	struct sheet *s = cell_append(&x->error, (void **)&x->sheets, &x->sheet_count, sizeof(*s), SHEETS);
 	const char *title = xml_attribute(attributes, "name"), *id = xml_attribute(attributes, "id");
 	if (s) {
 		(void)snprintf(s->name, sizeof(s->name), "%s", title ? title : "");
@@ -99,7 +84,7 @@ static void styles_start(void *context, const char *name, const char **attribute
 		x->in_styles = true;
 	} else if (is(name, "numFmt")) {
 		const char *code = xml_attribute(attributes, "formatCode");
-		if (code && append(x, (void **)&x->formats, &x->format_count, sizeof(*x->formats), FORMATS)) {
+		if (code && cell_append(&x->error, (void **)&x->formats, &x->format_count, sizeof(*x->formats), FORMATS)) {
 			x->formats[x->format_count - 1].id = (int)integer(xml_attribute(attributes, "numFmtId"), -1);
 			x->formats[x->format_count - 1].format = cell_format_of_code(code);
 		}
@@ -109,7 +94,7 @@ static void styles_start(void *context, const char *name, const char **attribute
 		for (size_t i = 0; i < x->format_count; i++)
 			if (x->formats[i].id == id)
 				format = x->formats[i].format;
-		unsigned char *style = append(x, (void **)&x->styles, &x->style_count, 1, STYLES);
+		unsigned char *style = cell_append(&x->error, (void **)&x->styles, &x->style_count, 1, STYLES);
 		if (style)
 			*style = (unsigned char)format;
 	}
@@ -140,7 +125,7 @@ static void strings_end(void *context, const char *name)
 		x->skip--;
 		return;
 	}
-	uint32_t *end = is(name, "si") ? append(x, (void **)&x->strings, &x->string_count, sizeof(*end), STRINGS) : NULL;
+	uint32_t *end = is(name, "si") ? cell_append(&x->error, (void **)&x->strings, &x->string_count, sizeof(*end), STRINGS) : NULL;
 	if (end)
 		*end = (uint32_t)x->strings_text.size;
 }

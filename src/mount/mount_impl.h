@@ -352,6 +352,8 @@ void view_await_archive(struct request *r, const char *name, void (*again)(struc
 double view_source_timeout(struct mount *m);
 /* Attributes of a top folder: the source folder's. */
 int view_top_stat(struct mount *m, struct node *n, struct stat *ret, double *ret_timeout);
+/* Opens a folder that always lists the same. */
+void view_open_fixed_folder(struct request *r);
 int view_found(struct mount *m, struct node *n, double entry_timeout, struct found *ret);
 int view_readme(struct mount *m, struct node *parent, struct found *ret);
 /* Fills the listing of a source folder; entries are then read by view_source_entry. */

@@ -456,15 +456,6 @@ static void search_look(struct request *r)
 	}
 }
 
-static void search_open(struct request *r)
-{
-	struct folder *f = folder_new(r->mount, r->node);
-	if (f)
-		request_reply_folder(r, f, true);
-	else
-		request_reply_error(r, -ENOMEM);
-}
-
 static int search_entry(struct mount *m, struct folder *f, size_t *index, bool want, struct listed *ret)
 {
 	if (*index)
@@ -476,7 +467,7 @@ static int search_entry(struct mount *m, struct folder *f, size_t *index, bool w
 	return r < 0 ? r : 1;
 }
 
-const struct node_type search_folder_type = {.look = search_look, .stat = view_top_stat, .open_folder = search_open, .entry = search_entry};
+const struct node_type search_folder_type = {.look = search_look, .stat = view_top_stat, .open_folder = view_open_fixed_folder, .entry = search_entry};
 
 /* --- ranking ---------------------------------------------------------------------------------------------------------------- */
 

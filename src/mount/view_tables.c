@@ -62,15 +62,6 @@ static void folder_look(struct request *r)
 		request_reply_found(r, &f);
 }
 
-static void folder_open(struct request *r)
-{
-	struct folder *f = folder_new(r->mount, r->node);
-	if (f)
-		request_reply_folder(r, f, true);
-	else
-		request_reply_error(r, -ENOMEM);
-}
-
 static int folder_entry(struct mount *m, struct folder *f, size_t *index, bool want, struct listed *ret)
 {
 	(void)m, (void)want; /* whose node it is depends on who looks it up */
@@ -82,7 +73,7 @@ static int folder_entry(struct mount *m, struct folder *f, size_t *index, bool w
 	return 1;
 }
 
-const struct node_type table_folder_type = {.look = folder_look, .stat = view_top_stat, .open_folder = folder_open, .entry = folder_entry};
+const struct node_type table_folder_type = {.look = folder_look, .stat = view_top_stat, .open_folder = view_open_fixed_folder, .entry = folder_entry};
 
 static int table_stat(struct mount *m, struct node *n, struct stat *ret, double *ret_timeout)
 {

@@ -289,7 +289,7 @@ static void root_look(struct request *r)
 		request_reply_found(r, &f);
 }
 
-static void root_open(struct request *r)
+void view_open_fixed_folder(struct request *r)
 {
 	struct folder *f = folder_new(r->mount, r->node);
 	if (f)
@@ -312,7 +312,7 @@ static int root_entry(struct mount *m, struct folder *f, size_t *index, bool wan
 	return r < 0 ? r : 1;
 }
 
-const struct node_type root_type = {.look = root_look, .stat = view_top_stat, .open_folder = root_open, .entry = root_entry};
+const struct node_type root_type = {.look = root_look, .stat = view_top_stat, .open_folder = view_open_fixed_folder, .entry = root_entry};
 
 static int readme_stat(struct mount *m, struct node *n, struct stat *ret, double *ret_timeout)
 {
